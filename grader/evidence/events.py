@@ -1,0 +1,214 @@
+"""The schema of ``events.jsonl``, one JSON object a line, written by :mod:`grader.recorder` in the student's kernel.
+
+Everything here is a *claim*. msgspec checks types, ranges and lengths while decoding; NaN and infinity are not JSON and
+are written as ``null`` by the recorder. Paths are bare file names inside the evidence folder.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(max_length=200)]
+Ident = Annotated[str, Meta(pattern=r"^[a-z]+-[0-9]{1,6}$")]
+FileName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,80}$")]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+Source = Annotated[str, Meta(max_length=20_000)]
+Scalar = None | bool | int | float | Annotated[str, Meta(max_length=2_000)]
+Logs = Annotated[dict[Name, None | float], Meta(max_length=64)]
+Shape = Annotated[tuple[None | int, ...], Meta(max_length=16)]
+
+
+class LayerFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """One layer, normalised over Keras generations.
+
+    ``config`` holds the main parameters under Keras' names (``filters kernel_size strides padding activation pool_size
+    units rate ...``), activations by name; ``output_shape`` has ``None`` for the batch; ``params`` counts numbers.
+    """
+
+    class_name: Name
+    name: Name
+    output_shape: Shape | None = None
+    params: Count = 0
+    trainable: bool = True
+    builtin: bool = True
+    config: Annotated[dict[Name, Any], Meta(max_length=32)] = {}
+
+
+class Array(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was given as x or y. ``kind``: ``array``, ``dataset`` (tf.data), ``generator`` or ``none``.
+
+    ``digest`` is of the bytes, ``rows`` names an ``.npz`` with ``rows``: uint64, (n,), scale-free row digests and, for
+    a training, ``labels``: int64, (n,) class of each row (-1 where it has none).
+    """
+
+    kind: Name = "none"
+    shape: Shape | None = None
+    dtype: Name | None = None
+    digest: Name | None = None
+    rows: FileName | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class CallbackFacts(Struct, frozen=True, forbid_unknown_fields=True):
+    """One callback given to ``fit`` (Keras' own History and progress bar left out)."""
+
+    class_name: Name
+    builtin: bool = False
+    config: Annotated[dict[Name, Scalar], Meta(max_length=32)] = {}
+    source: Source | None = None
+
+
+class Event(Struct, frozen=True, tag_field="event", kw_only=True):
+    """Common part: ``cell`` is the index of the notebook cell that ran, ``t_s`` seconds since the recorder began."""
+
+    cell: int | None = None
+    t_s: float | None = None
+
+
+class SessionEvent(Event, frozen=True, tag="session"):
+    """First event once Keras is imported."""
+
+    versions: Annotated[dict[Name, Name], Meta(max_length=16)]
+    runtime: Name
+    seed: int
+
+
+class DatasetEvent(Event, frozen=True, tag="dataset"):
+    """``load_data`` served from the store (``digest``), or asked for and not there (``digest`` null)."""
+
+    name: Name
+    digest: Name | None = None
+
+
+class ModelEvent(Event, frozen=True, tag="model"):
+    """A model as it was at ``compile`` or at the start of ``fit``; a later event of the same id replaces it.
+
+    ``kind``: ``sequential``, ``functional`` or ``subclassed``. ``config``: file name of the JSON config, ``None`` where
+    the model has none. ``custom``: some class in it is not Keras' own.
+    """
+
+    model: Ident
+    kind: Name
+    layers: Annotated[tuple[LayerFacts, ...], Meta(max_length=500)] = ()
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    params: Count | None = None
+    optimizer: Name | None = None
+    learning_rate: float | None = None
+    loss: Name | None = None
+    metrics: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
+    config: FileName | None = None
+    custom: bool = False
+
+
+class FitStartEvent(Event, frozen=True, tag="fit_start"):
+    """``fit`` was called. ``train_rows`` counts rows after the validation split where known."""
+
+    fit: Ident
+    model: Ident
+    x: Array
+    y: Array
+    batch_size: Count | None = None
+    epochs: Count | None = None
+    initial_epoch: Count = 0
+    validation_split: float | None = None
+    validation: Array = Array()
+    train_rows: Count | None = None
+    class_weight: bool = False
+    sample_weight: bool = False
+    steps_per_epoch: Count | None = None
+    callbacks: Annotated[tuple[CallbackFacts, ...], Meta(max_length=32)] = ()
+    weights: FileName | None = None
+    seed: int | None = None
+    capped: bool = False
+
+
+class EpochEvent(Event, frozen=True, tag="epoch"):
+    """One epoch ended; ``epoch`` counts from 0."""
+
+    fit: Ident
+    epoch: Count
+    logs: Logs
+
+
+class FitEndEvent(Event, frozen=True, tag="fit_end"):
+    """``reason``: ``completed``, ``stopped`` (a callback asked for it), ``error`` or ``interrupted``."""
+
+    fit: Ident
+    reason: Name
+    epochs_run: Count
+    weights: FileName | None = None
+    error: Annotated[str, Meta(max_length=2_000)] | None = None
+    duration_s: float | None = None
+
+
+class EvaluateEvent(Event, frozen=True, tag="evaluate"):
+    """``evaluate`` returned ``results`` (by metric name). ``after_fit``: the model's latest training, if any."""
+
+    model: Ident
+    x: Array
+    results: Logs
+    after_fit: Ident | None = None
+
+
+class PredictEvent(Event, frozen=True, tag="predict"):
+    """``predict`` returned an array of ``output_shape``."""
+
+    model: Ident
+    x: Array
+    output_shape: Shape | None = None
+    after_fit: Ident | None = None
+
+
+class FigureEvent(Event, frozen=True, tag="figure"):
+    """A figure was made (a matplotlib ``Figure``); ``axes`` and ``images`` count what it held when it was shown."""
+
+    axes: Count = 0
+    images: Count = 0
+    lines: Count = 0
+
+
+class SaveEvent(Event, frozen=True, tag="save"):
+    """A model or its weights were written."""
+
+    model: Ident
+    file: Annotated[str, Meta(max_length=500)]
+
+
+class CustomPredictionEvent(Event, frozen=True, tag="custom_prediction"):
+    """A model that cannot be rebuilt elsewhere predicted in the student zone after the notebook.
+
+    ``file``: ``.npz`` with one array for each set of inputs: int16, (n_examples,), predicted class.
+    """
+
+    fit: Ident
+    file: FileName
+
+
+class NoteEvent(Event, frozen=True, tag="note"):
+    """Something the recorder did instead of what the notebook asked for (``kind``: ``shell``, ``colab`` ...)."""
+
+    kind: Name
+    detail: Annotated[str, Meta(max_length=500)] = ""
+
+
+AnyEvent = (
+    SessionEvent
+    | DatasetEvent
+    | ModelEvent
+    | FitStartEvent
+    | EpochEvent
+    | FitEndEvent
+    | EvaluateEvent
+    | PredictEvent
+    | FigureEvent
+    | SaveEvent
+    | CustomPredictionEvent
+    | NoteEvent
+)
+
+decode_event = msgspec.json.Decoder(AnyEvent, strict=False).decode
