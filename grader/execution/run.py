@@ -1,0 +1,339 @@
+"""One execution, from an attempt to an evidence folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import nbformat
+from nbclient.exceptions import DeadKernelError
+
+from grader.execution.client import CappedClient
+from grader.execution.collect import claimed_facts, collect_claims
+from grader.execution.kernel import (
+    Scratch,
+    kernel_environment,
+    kernel_manager,
+    share_font_cache,
+    write_recorder_settings,
+)
+from grader.execution.watch import MemoryWatch, Progress, ProgressWatch, kill_all, tree
+from grader.model import Attempt, Budget, CellOutcome, CellRun, Execution, ExecutionOutcome, Text
+
+GRACE_S = 10.0
+FINISH_LIMIT_S = 120.0
+_LABEL = re.compile(r"^\s*#\s*\[\s*(\d+-\d+)\s*\]")
+
+
+@dataclass(frozen=True)
+class ExecutionRequest:
+    """How to run one attempt.
+
+    :ivar datasets: what the store serves: name to ``{"digest", "directory", "files"}``.
+    :ivar inputs_file: npz of test images without labels, for models that only the kernel can run; opened after the
+        notebook has ended.
+    :ivar cell_time_limit_s: for one cell; half of the whole limit where it is ``None``.
+    :ivar fallback: whether Keras may fetch data sets itself (the student's own machine).
+    """
+
+    time_limit_s: float
+    memory_limit_mib: float
+    runtime: str = "keras3"
+    budget: Budget = Budget.FULL
+    seed: int = 0
+    threads: int = 1
+    cell_time_limit_s: float | None = None
+    output_limit_chars: int = 2**20
+    startup_timeout_s: float = 60.0
+    datasets: Mapping[str, Any] = field(default_factory=dict)
+    inputs_file: Path | None = None
+    font_cache: Path | None = None
+    fallback: bool = False
+    quick_epochs: int = 2
+    quick_rows: int = 2000
+
+
+def execute(
+    attempt: Attempt,
+    request: ExecutionRequest,
+    directory: Path,
+    *,
+    tell: Callable[[Progress], None] = lambda _: None,
+    cancelled: threading.Event | None = None,
+) -> Execution:
+    """Runs the attempt's notebook; afterwards ``directory`` is its complete evidence folder.
+
+    :raises asyncio.CancelledError: ``cancelled`` was set; nothing is left behind.
+    :raises OSError: the disk is full or a folder cannot be written (a fault of ours).
+    """
+    partial = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    (partial / "submission.ipynb").write_bytes(attempt.content)
+    if attempt.notebook is None:
+        execution = Execution(ExecutionOutcome.UNREADABLE, budget=request.budget, seed=request.seed)
+    else:
+        execution = _run(attempt, request, partial, tell, cancelled)
+    (partial / "execution.json").write_bytes(msgspec.json.encode(execution))
+    _replace(partial, directory)
+    return execution
+
+
+def _replace(partial: Path, directory: Path) -> None:
+    """Puts the finished folder in place; a reader sees the old one or the new one."""
+    old = directory.with_name(f".{directory.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if directory.exists():
+        directory.rename(old)
+    partial.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _run(
+    attempt: Attempt,
+    request: ExecutionRequest,
+    folder: Path,
+    tell: Callable[[Progress], None],
+    cancelled: threading.Event | None,
+) -> Execution:
+    notebook = nbformat.from_dict(json.loads(json.dumps(attempt.notebook)))
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    scratch = Scratch.make()
+    try:
+        share_font_cache(scratch, request.font_cache)
+        run = _Run(notebook, request, scratch, attempt.source, tell, cancelled)
+        execution = asyncio.run(run.all())
+        notes = collect_claims(scratch.claims, folder / "claims")
+        (folder / "executed.ipynb").write_text(nbformat.writes(notebook), "utf-8")
+        return replace(execution, notes=(*attempt.notes, *execution.notes, *notes))
+    finally:
+        scratch.remove()
+
+
+class _Run:
+    """State of one running notebook."""
+
+    def __init__(
+        self,
+        notebook: Any,
+        request: ExecutionRequest,
+        scratch: Scratch,
+        source: str,
+        tell: Callable[[Progress], None],
+        cancelled: threading.Event | None,
+    ) -> None:
+        self.notebook = notebook
+        self.request = request
+        self.scratch = scratch
+        self.source = source
+        self.tell = tell
+        self.cancelled = cancelled
+        quick = request.budget is Budget.QUICK
+        settings = {
+            "seed": request.seed,
+            "runtime": request.runtime,
+            "datasets": dict(request.datasets),
+            "fallback": request.fallback,
+            "quick_epochs": request.quick_epochs if quick else None,
+            "quick_rows": request.quick_rows if quick else None,
+        }
+        self.manager = kernel_manager(scratch, write_recorder_settings(scratch, settings))
+        self.client = CappedClient(notebook, self.manager, request.output_limit_chars, request.startup_timeout_s)
+        self.outcome: ExecutionOutcome | None = None
+        self.dead = False
+        self.cells: list[CellRun] = []
+        self.memory: MemoryWatch | None = None
+        self.started = time.monotonic()
+        self.current = 0
+
+    async def all(self) -> Execution:
+        """Starts the kernel, runs every cell, asks for the final facts, and ends every process."""
+        helpers: list[asyncio.Task[None]] = []
+        try:
+            await self._start()
+            self.started = time.monotonic()
+            helpers = [asyncio.create_task(job) for job in (self._watch_memory(), self._progress().run())]
+            for index, cell in enumerate(self.notebook.cells):
+                self.cells.append(await self._cell(index, cell))
+            if not self.dead:
+                await self._finish()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._stop()
+        return self._execution()
+
+    async def _start(self) -> None:
+        environment = kernel_environment(self.scratch, self.request.runtime, self.request.threads)
+
+        await self.client.async_start_new_kernel(
+            cwd=str(self.scratch.work), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await self.client.async_start_new_kernel_client()
+        self.memory = MemoryWatch(self._pid(), self.request.memory_limit_mib)
+
+    def _pid(self) -> int:
+        return int(self.manager.provisioner.pid)
+
+    async def _watch_memory(self) -> None:
+        assert self.memory is not None  # noqa: S101 - set by _start
+        await self.memory.run()
+
+    def _progress(self) -> ProgressWatch:
+        count = len(self.notebook.cells)
+
+        def told(epoch: int | None, epochs: int | None) -> None:
+            self.tell(Progress(self.source, self.current, count, epoch, epochs))
+
+        return ProgressWatch(self.scratch.claims / "events.jsonl", told)
+
+    async def _cell(self, index: int, cell: Any) -> CellRun:
+        label = _LABEL.match(cell.source)
+        run = CellRun(index, CellOutcome.EMPTY, label.group(1) if label else None)
+        if cell.cell_type != "code" or not cell.source.strip():
+            return run
+        if self.dead or self._left_s() <= 0:
+            self.outcome = self.outcome or ExecutionOutcome.TIMEOUT
+            return replace(run, outcome=CellOutcome.NOT_RUN)
+        self.current = index
+        self.scratch.cell_file.write_text(str(index), "ascii")
+        self.tell(Progress(self.source, index, len(self.notebook.cells)))
+        began = time.monotonic()
+        in_time = await self._bounded(self.client.async_execute_cell(cell, index), self._cell_limit_s())
+        self.client.settle(index)
+        run = replace(run, duration_s=round(time.monotonic() - began, 3))
+        return self._judged(run, cell, in_time)
+
+    def _judged(self, run: CellRun, cell: Any, in_time: bool) -> CellRun:
+        error = next((o for o in cell.outputs if o.get("output_type") == "error"), None)
+        if not in_time:
+            self.outcome = self.outcome or ExecutionOutcome.TIMEOUT
+            return replace(run, outcome=CellOutcome.TIMEOUT)
+        if self.dead:
+            return replace(run, outcome=CellOutcome.ERROR, error_name="MemoryError" if self._exceeded else "DeadKernel")
+        if error is None:
+            return replace(run, outcome=CellOutcome.OK)
+        name, value = str(error.get("ename", ""))[:200], str(error.get("evalue", ""))[:2000]
+        return replace(run, outcome=CellOutcome.ERROR, error_name=name, error_value=value)
+
+    @property
+    def _exceeded(self) -> bool:
+        return self.memory is not None and self.memory.exceeded
+
+    def _left_s(self) -> float:
+        return self.request.time_limit_s - (time.monotonic() - self.started)
+
+    def _cell_limit_s(self) -> float:
+        return min(self._left_s(), self.request.cell_time_limit_s or self.request.time_limit_s / 2)
+
+    async def _bounded(self, work: Any, limit_s: float) -> bool:
+        """Waits for ``work``; over the limit the kernel is interrupted, and killed where it does not listen.
+
+        :returns: whether it ended in time.
+        """
+        task = asyncio.ensure_future(work)
+        waited_s, step_s = 0.0, 0.25
+        while waited_s < limit_s and not task.done():
+            await asyncio.wait({task}, timeout=min(step_s, limit_s - waited_s))
+            waited_s += step_s
+            if self.cancelled is not None and self.cancelled.is_set():
+                task.cancel()
+                raise asyncio.CancelledError
+        in_time: bool = task.done()
+        if not in_time:
+            await self.manager.interrupt_kernel()
+            await asyncio.wait({task}, timeout=GRACE_S)
+        if not task.done():
+            kill_all(tree(self._pid()))
+            await asyncio.wait({task}, timeout=GRACE_S)
+        self._settle(task, in_time)
+        return in_time
+
+    def _settle(self, task: asyncio.Future[Any], in_time: bool) -> None:
+        if not task.done():
+            task.cancel()
+            return
+        error = task.exception()
+        if error is None:
+            return
+        if not isinstance(error, DeadKernelError | RuntimeError):
+            raise error
+        self.dead = True
+        if self._exceeded:
+            self.outcome = ExecutionOutcome.MEMORY
+        elif in_time:
+            self.outcome = ExecutionOutcome.KERNEL_DIED
+
+    async def _finish(self) -> None:
+        """Final names, and predictions of custom models, by the recorder."""
+        file = repr(self._inputs())
+        code = f"__import__('grader.recorder').recorder.active.finish(get_ipython().user_ns, {file})"
+        request = self.client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
+        reply = self._reply(request)
+        task = asyncio.ensure_future(reply)
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(task, FINISH_LIMIT_S)
+
+    def _inputs(self) -> str | None:
+        """Test images without labels, put into the scratch folder once the notebook is over, if a model needs them."""
+        events = self.scratch.claims / "events.jsonl"
+        if self.request.inputs_file is None or not events.is_file() or b'"custom": true' not in events.read_bytes():
+            return None
+        return str(shutil.copy(self.request.inputs_file, self.scratch.root / "inputs.npz"))
+
+    async def _reply(self, ident: str) -> None:
+        while True:
+            message = await self.client.kc.get_shell_msg()
+            if message["parent_header"].get("msg_id") == ident:
+                return
+
+    async def _stop(self) -> None:
+        """Ends every process that this execution started or that was seen below it."""
+        processes = list(self.memory.seen.values()) if self.memory is not None else []
+        if self.manager.has_kernel and self.manager.provisioner is not None and self.manager.provisioner.pid:
+            processes = [*tree(self._pid()), *processes]
+        kill_all(processes)
+        with contextlib.suppress(Exception):
+            if self.client.kc is not None:
+                self.client.kc.stop_channels()
+            await self.manager.shutdown_kernel(now=True)
+        with contextlib.suppress(Exception):
+            self.manager.context.destroy(linger=0)
+
+    def _execution(self) -> Execution:
+        outcome = self.outcome
+        if outcome is None:
+            failed = any(c.outcome is CellOutcome.ERROR for c in self.cells)
+            outcome = ExecutionOutcome.CELL_ERROR if failed else ExecutionOutcome.OK
+        notes = []
+        if self.client.cut_cells:
+            cells = ", ".join(str(i) for i in sorted(self.client.cut_cells)[:10])
+            notes.append(Text("Some output of cells {cells} was left out: there was too much of it.", {"cells": cells}))
+        facts = claimed_facts(self.scratch.claims / "events.jsonl")
+        return Execution(
+            outcome=outcome,
+            runtime=self.request.runtime,
+            budget=self.request.budget,
+            seed=self.request.seed,
+            duration_s=round(time.monotonic() - self.started, 3),
+            peak_memory_mib=round(self.memory.peak_mib, 1) if self.memory else None,
+            cells=tuple(self.cells),
+            trained_fits=facts.fits,
+            replayed_fits=0,
+            notes=(*notes, *facts.notes),
+            versions=facts.versions,
+        )

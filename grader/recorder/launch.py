@@ -1,0 +1,92 @@
+"""Starts an IPython kernel with the recorder in it: ``python -s -P launch.py LIBRARY SETTINGS.json -f CONNECTION``.
+
+LIBRARY is the directory that holds this package as ``grader/recorder``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from grader.recorder.keras_hooks import KerasHooks
+    from grader.recorder.session import Session
+
+
+class Recorder:
+    """Everything that is installed in one kernel; kept where the harness' last message finds it."""
+
+    def __init__(self, session: Session) -> None:
+        from grader.recorder.figures import Figures
+        from grader.recorder.importing import AfterImport
+
+        self.session = session
+        self.figures = Figures(session)
+        self.hooks: KerasHooks | None = None
+        after = AfterImport()
+        after.add("tf_keras" if session.settings.runtime == "keras2" else "keras", self._keras)
+        after.add("matplotlib.figure", self.figures.watch)
+
+    def _keras(self, module: ModuleType) -> None:
+        from grader.recorder.datasets import serve
+        from grader.recorder.keras_hooks import KerasHooks
+
+        try:
+            serve(self.session, module.__name__)
+            self.hooks = KerasHooks(self.session, module)
+            self.hooks.install()
+        except Exception as error:
+            self.session.fault("install", error)
+
+    def attach(self, shell: Any) -> None:
+        """Hooks into the shell before the first cell."""
+        import random
+
+        from grader.recorder.environment import ColabFinder, tame_shell
+
+        random.seed(self.session.seed_for("start"))
+        ColabFinder(self.session)
+        tame_shell(shell, self.session)
+        shell.events.register("post_execute", self._after_cell)
+
+    def _after_cell(self) -> None:
+        try:
+            self.figures.flush()
+        except Exception as error:
+            self.session.fault("figures", error)
+
+    def finish(self, namespace: dict[str, Any], inputs_file: str | None = None) -> None:
+        """Called by the harness after the last cell."""
+        from grader.recorder.finish import predict_custom, write_names
+
+        try:
+            write_names(self.session, namespace)
+            if self.hooks is not None and inputs_file is not None and self.hooks.custom_fits:
+                self.session.depth += 1
+                predict_custom(self.session, self.hooks, Path(inputs_file))
+        except Exception as error:
+            self.session.fault("finish", error)
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the kernel until it is told to stop."""
+    library, settings_file, *rest = arguments
+    sys.path.insert(0, library)
+    from ipykernel.kernelapp import IPKernelApp
+
+    from grader.recorder.session import Session, Settings
+
+    sys.argv = ["ipykernel_launcher", *rest]
+    app = IPKernelApp.instance()
+    app.initialize(rest)
+    recorder = Recorder(Session(Settings.read(Path(settings_file))))
+    # The modules of this package stay importable from the notebook's names only through sys.modules.
+    sys.modules["grader.recorder"].active = recorder  # type: ignore[attr-defined]
+    recorder.attach(app.shell)
+    app.start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,178 @@
+"""One call of ``fit``: what went in, each epoch, how it ended, and the weights before and after."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from grader.recorder import arrays, facts
+
+if TYPE_CHECKING:
+    from grader.recorder.keras_hooks import KerasHooks
+
+
+class Training:
+    """One call of ``fit`` from before to after."""
+
+    def __init__(self, hooks: KerasHooks, model: Any, given: dict[str, Any]) -> None:
+        self.hooks = hooks
+        self.session = hooks.session
+        self.model = model
+        self.arguments = given
+        self.ident = self.session.next_id("fit")
+        self.seed: int | None = None
+        self.began = False
+        self.epochs_run = 0
+        self._capped = False
+        self._x: dict[str, Any] = {}
+        self._y: dict[str, Any] = {}
+        self._validation: dict[str, Any] = {}
+        self._started = time.monotonic()
+
+    def prepare(self) -> None:
+        """Describes the data, caps it in the quick budget, and adds the callback that records epochs."""
+        given = self.arguments
+        x, y = given.get("x"), given.get("y")
+        source = "array"
+        if hasattr(x, "element_spec") and y is None:
+            source = "dataset"
+            x, y = arrays.collect_dataset(x)
+        self._x, self._y = arrays.describe(x), arrays.describe(y)
+        rows = self.hooks.path(f"{self.ident}.rows.npz")
+        self._x["rows"] = arrays.save_rows(rows, x, y)
+        if source == "dataset":
+            self._x["kind"] = self._y["kind"] = "dataset"
+        elif x is None or self._x["kind"] != "array":
+            self._x |= arrays.describe(given.get("x"))
+        validation = given.get("validation_data")
+        if isinstance(validation, tuple | list) and validation:
+            self._validation = arrays.describe(validation[0])
+        self._cap()
+        recorder = _epoch_recorder(self.hooks.keras, self)
+        callbacks = given.get("callbacks")
+        if callbacks is not None and hasattr(callbacks, "append") and hasattr(callbacks, "callbacks"):
+            callbacks.append(recorder)
+        else:
+            items = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+            self.arguments = {**self.arguments, "callbacks": [recorder, *items]}
+
+    def _cap(self) -> None:
+        settings = self.session.settings
+        given = self.arguments
+        if settings.quick_epochs and int(given.get("epochs") or 1) > settings.quick_epochs:
+            self._capped = True
+            self.arguments = {**given, "epochs": int(given.get("initial_epoch") or 0) + settings.quick_epochs}
+        if settings.quick_rows and longer(given.get("x"), settings.quick_rows):
+            self._capped = True
+            short = {k: given[k][: settings.quick_rows] for k in ("x", "y", "sample_weight") if longer(given.get(k), 0)}
+            self.arguments = {**self.arguments, **short}
+
+    def begin(self) -> None:
+        """Once the model is built and before its first step: model, arguments and initial weights."""
+        self.began = True
+        tracked = self.hooks.emit_model(self.model)
+        given = self.arguments
+        weights = None
+        if self.model.built:
+            name = f"{self.ident}.before.npz"
+            weights = arrays.save_weights(self.hooks.path(name), self.model.get_weights())
+        split = given.get("validation_split") or None
+        self.session.emit(
+            "fit_start",
+            fit=self.ident,
+            model=tracked.ident,
+            x=self._x,
+            y=self._y,
+            validation=self._validation or {"kind": "none"},
+            batch_size=_count(given.get("batch_size")),
+            epochs=_count(self.planned_epochs),
+            initial_epoch=_count(given.get("initial_epoch")) or 0,
+            validation_split=split,
+            train_rows=_train_rows(self._x.get("shape"), split),
+            class_weight=given.get("class_weight") is not None,
+            sample_weight=given.get("sample_weight") is not None,
+            steps_per_epoch=_count(given.get("steps_per_epoch")),
+            callbacks=facts.callback_facts(given.get("callbacks")),
+            weights=weights,
+            seed=self.seed,
+            capped=self._capped,
+        )
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs as passed on to Keras."""
+        return int(self.arguments.get("epochs") or 1)
+
+    def epoch(self, number: int, logs: dict[str, Any] | None) -> None:
+        """One epoch ended."""
+        self.epochs_run += 1
+        self.session.emit("epoch", fit=self.ident, epoch=number, logs=_numbers(logs or {}))
+
+    def finish(self, reason: str, error: str | None) -> None:
+        """Whatever happened: how it ended, and the weights as they are now."""
+        if not self.began:
+            self.begin()
+        tracked = self.hooks.track(self.model)
+        tracked.latest_fit = self.ident
+        weights = None
+        if self.model.built:
+            weights = arrays.save_weights(self.hooks.path(f"{self.ident}.after.npz"), self.model.get_weights())
+        planned = self.planned_epochs - int(self.arguments.get("initial_epoch") or 0)
+        if reason == "completed" and self.epochs_run < planned and getattr(self.model, "stop_training", False):
+            reason = "stopped"
+        self.session.emit(
+            "fit_end",
+            fit=self.ident,
+            reason=reason,
+            epochs_run=self.epochs_run,
+            weights=weights,
+            error=error,
+            duration_s=round(time.monotonic() - self._started, 3),
+        )
+        if tracked.config_file is None and weights:
+            self.hooks.custom_fits.append((self.ident, weakref.ref(self.model), dict(self._x)))
+
+
+def _epoch_recorder(keras: ModuleType, training: Training) -> Any:
+    """A callback of this generation of Keras; it comes first, so that it sees the logs before anybody changes them."""
+
+    class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            training.hooks.quietly("fit start", training.begin)
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            training.hooks.quietly("epoch", lambda: training.epoch(epoch, logs))
+
+    return EpochRecorder()
+
+
+def _count(value: Any) -> int | None:
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def longer(value: Any, rows: int) -> bool:
+    """Whether ``value`` is an array that can be cut and has more rows than that."""
+    array = arrays.as_array(value)
+    return array is not None and hasattr(value, "shape") and len(array) > rows
+
+
+def _train_rows(shape: list[int] | None, split: float | None) -> int | None:
+    """Rows that are trained on: Keras takes the first ``floor(n * (1 - split))``."""
+    if not shape:
+        return None
+    return int(shape[0] * (1.0 - split)) if split else int(shape[0])
+
+
+def _numbers(logs: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in list(logs.items())[:64]:
+        try:
+            out[str(name)[:200]] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return out
