@@ -1,0 +1,7 @@
+"""Turns what was handed in, whatever it is, into attempts: one for every input, unreadable ones too."""
+
+from grader.intake.collect import collect
+from grader.intake.notebook import ParsedNotebook, parse_notebook
+from grader.intake.roster import Roster, read_roster
+
+__all__ = ["ParsedNotebook", "Roster", "collect", "parse_notebook", "read_roster"]

@@ -1,0 +1,167 @@
+"""Reads a class list from CSV, whatever order, language, encoding and delimiter it comes in, and looks students up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grader.errors import UsageError
+from grader.model import Student
+
+# Headers as they are compared (letters and digits only, lower case), the most telling first.
+_HEADERS = {
+    "id": "学籍番号 学生証番号 学生番号 学号 學號 studentnumber studentid studentno sid sisuserid idnumber username "
+    "userid loginid sisloginid id number 番号",
+    "name": "氏名 名前 学生氏名 姓名 fullname name studentname student displayname фио",
+    "family": "姓 lastname surname familyname фамилия",
+    "given": "名 firstname givenname имя",
+    "email": "メールアドレス メール emailaddress email mail mailaddress 邮箱 電子郵件 почта",
+}
+_ROSTER_LIMIT_BYTES = 32 * 2**20
+
+
+def id_key(ident: str) -> str:
+    """A student number as it is compared: NFKC, upper case, only letters and digits."""
+    return "".join(c for c in unicodedata.normalize("NFKC", ident).upper() if c.isalnum())
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name).casefold())
+
+
+def name_key(name: str) -> str:
+    """A name as it is compared: NFKC, lower case, only letters; the words of a name in an alphabet in sorted order."""
+    words = _words(name)
+    return "".join(words if any("\u3040" <= c <= "\u9fff" for word in words for c in word) else sorted(words))
+
+
+class Roster:
+    """The students of a class.
+
+    :param students: in the order of the list.
+    :param aliases: more ids of the student at the same place (an LMS' own number, a login name).
+    """
+
+    def __init__(self, students: Iterable[Student], aliases: Sequence[Sequence[str]] = ()) -> None:
+        self.students = tuple(students)
+        ids: dict[str, set[int]] = defaultdict(set)
+        emails: dict[str, set[int]] = defaultdict(set)
+        names: dict[str, set[int]] = defaultdict(set)
+        for place, student in enumerate(self.students):
+            for ident in (student.id, *(aliases[place] if place < len(aliases) else ())):
+                ids[id_key(ident or "")].add(place)
+            emails[(student.email or "").casefold()].add(place)
+            words = _words(student.name or "")
+            # Exports of an LMS join the words of a name in one order or the other.
+            for key in (name_key(student.name or ""), "".join(words), "".join(words[::-1])):
+                names[key].add(place)
+        self._ids, self._emails, self._names = ids, emails, names
+
+    def __len__(self) -> int:
+        return len(self.students)
+
+    def by_id(self, ident: str | None) -> Student | None:
+        """The student with this number, or another id that the list gives."""
+        return self._only(self._ids, id_key(ident or ""))
+
+    def by_email(self, email: str | None) -> Student | None:
+        """The student with this address."""
+        return self._only(self._emails, (email or "").casefold())
+
+    def by_name(self, name: str | None) -> Student | None:
+        """The student of this name, if exactly one has it."""
+        return self._only(self._names, name_key(name or ""))
+
+    def match(self, student: Student) -> Student | None:
+        """The entry for ``student``: by number, else by address, else by a name that only one has."""
+        return self.by_id(student.id) or self.by_email(student.email) or self.by_name(student.name)
+
+    def _only(self, index: dict[str, set[int]], key: str) -> Student | None:
+        places = index.get(key, set()) if key else set()
+        return self.students[next(iter(places))] if len(places) == 1 else None
+
+
+def read_roster(path: Path) -> Roster:
+    """The class list in the CSV file ``path``.
+
+    Columns are known by their headers (Japanese, English, LMS exports), in any order; UTF-8, UTF-16 or Shift_JIS;
+    separated by comma, semicolon or tab.
+
+    :raises UsageError: it cannot be read, no column is known, or two students have the same number.
+    """
+    try:
+        if path.stat().st_size > _ROSTER_LIMIT_BYTES:
+            raise UsageError(f"roster {path} is larger than {_ROSTER_LIMIT_BYTES} bytes: expected a CSV class list")
+        text = _decoded(path)
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text)) if any(map(str.strip, row))]
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise UsageError(f"roster {path} cannot be read: {error}; expected a CSV file") from error
+    header = rows[0] if rows else []
+    columns = _columns(header)
+    if not columns["id"] and not columns["name"] and not columns["email"] and not columns["family"]:
+        raise UsageError(
+            f"roster {path}: its first line is {header}; expected column names such as "
+            "'student_id,name,email' or '学籍番号,氏名,メールアドレス'"
+        )
+    students, aliases = [], []
+    for row in rows[1:]:
+        student, more = _student(row, columns)
+        if student != Student():
+            students.append(student)
+            aliases.append(more)
+    _refuse_repeated(path, students)
+    return Roster(students, aliases)
+
+
+def _decoded(path: Path) -> str:
+    content = path.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp932")
+
+
+def _delimiter(text: str) -> str:
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=first.count)
+
+
+def _columns(header: Sequence[str]) -> dict[str, list[int]]:
+    """Kind of column to its places, the most telling header first."""
+    keys = [re.sub(r"\(.*?\)|[\W_]", "", unicodedata.normalize("NFKC", cell).casefold()) for cell in header]
+
+    known = {kind: names.split() for kind, names in _HEADERS.items()}
+    return {
+        kind: sorted((i for i, key in enumerate(keys) if key in names), key=lambda i: names.index(keys[i]))
+        for kind, names in known.items()
+    }
+
+
+def _student(row: Sequence[str], columns: dict[str, list[int]]) -> tuple[Student, list[str]]:
+    def cells(kind: str) -> list[str]:
+        texts = (unicodedata.normalize("NFKC", row[i]).strip() for i in columns[kind] if i < len(row))
+        return [text for text in texts if text]
+
+    ids, emails = cells("id"), cells("email")
+    name = next(iter(cells("name")), None)
+    if name is None:
+        family, given = next(iter(cells("family")), ""), next(iter(cells("given")), "")
+        latin = (family + given).isascii()
+        name = f"{given} {family}".strip() if latin else f"{family} {given}".strip()
+    return Student(next(iter(ids), None), name or None, next(iter(emails), None)), ids[1:]
+
+
+def _refuse_repeated(path: Path, students: Sequence[Student]) -> None:
+    seen: dict[str, Student] = {}
+    for student in students:
+        if student.id:
+            other = seen.setdefault(id_key(student.id), student)
+            if other is not student and other != student:
+                raise UsageError(f"roster {path}: {student.id} stands there twice, for {other.name} and {student.name}")
