@@ -1,0 +1,114 @@
+"""What a trained model expects as input, from what its training data looked like."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from grader.datasets.held_out import held_out_images
+from grader.evidence import Array, Evidence, Fit
+from grader.model import Text
+from grader.recorder.inputs import prepare
+
+Images = npt.NDArray[np.uint8]
+#: Layers that scale by themselves: a model that has one was given pixels from 0 to 255.
+_SCALING_LAYERS = ("Rescaling", "Normalization")
+_KEPT_VARIANTS = 4
+
+
+class DatasetView(Protocol):
+    """What is needed of a stored data set: its name, its digest and its arrays ``x_test`` and ``y_test``."""
+
+    @property
+    def name(self) -> str:
+        """``mnist``."""
+
+    @property
+    def digest(self) -> str:
+        """Of the content."""
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """``x_test``: uint8, (n, h, w[, c]); ``y_test``: integers, (n,) or (n, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputForm:
+    """Shape of the training data (rows first) and the values that pixels 0 and 255 had in it."""
+
+    shape: tuple[int, ...]
+    low: float
+    high: float
+
+    def apply(self, images: Images) -> npt.NDArray[np.float32]:
+        """``images`` in this form: float32, (n, *shape[1:])."""
+        return prepare(images, self.shape, self.low, self.high)
+
+
+def unlabelled_inputs(dataset: DatasetView, held_out_seed: int | None) -> dict[str, Images]:
+    """Images to predict on, without labels: ``official`` and, with a seed, ``held_out``; uint8, (n, h, w[, c]) each.
+
+    The held-out images are variants of the official ones in the same order, so the labels are the same.
+    """
+    official = np.ascontiguousarray(dataset.array("x_test"), np.uint8)
+    inputs = {"official": official}
+    if held_out_seed is not None:
+        inputs["held_out"] = _held_out(dataset.digest, held_out_seed, official)
+    return inputs
+
+
+#: A class is graded with one seed: its variant is made once a process, not once an attempt.
+_made: dict[tuple[str, int], Images] = {}
+_making = threading.Lock()
+
+
+def _held_out(digest: str, seed: int, official: Images) -> Images:
+    key = (digest, seed)
+    images = _made.get(key)
+    if images is None:
+        images = held_out_images(official, seed)
+        with _making:
+            while len(_made) >= _KEPT_VARIANTS:
+                del _made[next(iter(_made))]
+            _made[key] = images
+    return images
+
+
+def input_form(evidence: Evidence, fit: Fit, image_shape: tuple[int, ...]) -> InputForm | Text:
+    """The form in which the model of ``fit`` takes images of ``image_shape``, or why it cannot take them.
+
+    Scaling is read off the range of the training data: any affine scaling (``/ 255``, ``/ 127.5 - 1``, standardised)
+    is undone by its least and greatest value, as long as the data holds a black and a white pixel and is no negative.
+    Where the range is not known (a generator), other data given to the same model tells, else a scaling layer, else 0
+    to 1 is assumed.
+    """
+    shape = fit.x.shape or fit.model.input_shape or (None, *image_shape)
+    row = tuple(n for n in shape[1:] if n is not None)
+    n_values, size = math.prod(row), math.prod(image_shape)
+    tripled = row == (*image_shape[:2], 3) and n_values == 3 * size
+    if len(row) < len(shape) - 1 or min(row, default=0) < 1 or (n_values != size and not tripled):
+        return Text(
+            "The model was trained on inputs of shape {received}; the test images have shape {expected}.",
+            {"received": str(tuple(shape)[1:]), "expected": str(image_shape)},
+        )
+    low, high = _range(evidence, fit)
+    return InputForm((0, *row), low, high)
+
+
+def _range(evidence: Evidence, fit: Fit) -> tuple[float, float]:
+    others = [e.x for e in evidence.evaluations if e.model == fit.model.id]
+    others += [p.x for p in evidence.predictions if p.model == fit.model.id]
+    known: list[Array] = [a for a in (fit.x, fit.validation, *others) if _has_range(a)]
+    if known and known[0].min is not None and known[0].max is not None:
+        return known[0].min, known[0].max
+    return (0.0, 255.0) if fit.model.layers_of(*_SCALING_LAYERS) else (0.0, 1.0)
+
+
+def _has_range(array: Array) -> bool:
+    if array.min is None or array.max is None:
+        return False
+    return math.isfinite(array.min) and math.isfinite(array.max) and array.max > array.min
