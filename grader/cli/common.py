@@ -1,0 +1,82 @@
+"""What several commands share: options, settings from them, and where words go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from grader.config import Settings
+    from grader.pipeline import Context, Graded
+
+AssignmentArgument = Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="For example b2-1.")]
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder for gradebook, evidence and reports [./workspace].")
+]
+CourseOption = Annotated[
+    Path | None, typer.Option("--course", envvar="GRADER_COURSE", help="Course directory [the bundled example].")
+]
+JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Result file; - for standard output.")]
+LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja, en, zh or ru [each attempt's own].")]
+
+
+def settings_from(**options: Any) -> Settings:
+    """Settings: defaults < file < environment < these options (``None``: not given)."""
+    from grader.config import load_settings
+
+    return load_settings(options)
+
+
+def console(json_file: str | None = None) -> Console:
+    """For people: standard output, or standard error where the result file goes to standard output."""
+    from rich.console import Console
+
+    return Console(stderr=json_file == "-", highlight=False, soft_wrap=True)
+
+
+def write_json(rows: Sequence[dict[str, Any]], file: str | None) -> None:
+    """The result file: complete or not there."""
+    if file is None:
+        return
+    text = json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    if file == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, "utf-8")
+    part.replace(path)
+
+
+def needs_attention(graded: Graded) -> bool:
+    """Whether a person must look before this attempt can be graded: a fault of ours, an unreadable file."""
+    from grader.model import Outcome, Status
+
+    score = graded.result.score
+    errored = any(line.outcome is Outcome.ERRORED for line in score.criteria)
+    return graded.fault is not None or errored or score.status is Status.NOT_GRADABLE
+
+
+def finish(context: Context, graded: Sequence[Graded], json_file: str | None, out: Console) -> None:
+    """Reports, result file, a summary, and the exit code of the contract.
+
+    :raises typer.Exit: 1 where some attempt needs attention, 3 where that is a fault of ours.
+    """
+    from grader.cli.summary import print_summary
+    from grader.pipeline import publish
+
+    published = publish(context)
+    write_json([published.row(one.result) for one in graded], json_file)
+    print_summary(context, graded, published, out)
+    if any(one.fault is not None for one in graded):
+        raise typer.Exit(3)
+    if any(needs_attention(one) for one in graded):
+        raise typer.Exit(1)

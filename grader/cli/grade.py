@@ -1,0 +1,151 @@
+"""``grader grade``, ``grader regrade``, ``grader report``, ``grader export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grader.cli.common import (
+    AssignmentArgument,
+    CourseOption,
+    JsonOption,
+    LanguageOption,
+    WorkspaceOption,
+    console,
+    finish,
+    settings_from,
+)
+
+
+def grade(
+    assignment: AssignmentArgument,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebook, folder, or zip from an LMS.")],
+    workspace: WorkspaceOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", help="Attempts at the same time [number of CPUs].")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="full or quick [full].")] = None,
+    runtime: Annotated[str | None, typer.Option("--runtime", help="auto, keras3 or keras2 [auto].")] = None,
+    time_limit_s: Annotated[float | None, typer.Option("--time-limit-s", help="For a whole notebook.")] = None,
+    memory_limit_mib: Annotated[int | None, typer.Option("--memory-limit-mib", help="For a notebook.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw.")] = None,
+    json_file: JsonOption = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every notebook again.")] = False,
+    no_replay: Annotated[
+        bool, typer.Option("--no-replay", help="Train everything for real (this version always does).")
+    ] = False,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", help="auto, namespaces, bwrap or none [none in this version].")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="ADDRESS|slurm:FILE", help="Not in this version.")
+    ] = None,
+    roster: Annotated[Path | None, typer.Option("--roster", help="CSV of the class: id, name, e-mail.")] = None,
+    lang: LanguageOption = None,
+    course: CourseOption = None,
+) -> None:
+    """Grade notebooks, folders or zips.
+
+    Example: grader grade b2-1 submissions.zip --jobs 4 --json results.json
+    """
+    from grader.cli.progress import BatchDisplay
+    from grader.errors import UsageError
+    from grader.intake import collect, read_roster
+    from grader.pipeline import grade_batch, open_context
+
+    del no_replay
+    if cluster is not None:
+        raise UsageError("--cluster is not available in this version; leave it out to grade on this machine")
+    settings = settings_from(
+        workspace=workspace,
+        course=course,
+        jobs=jobs,
+        budget=budget,
+        runtime=runtime,
+        time_limit_s=time_limit_s,
+        memory_limit_mib=memory_limit_mib,
+        seed=seed,
+        sandbox=sandbox,
+        language=lang,
+    )
+    if settings.sandbox not in ("none", "auto"):
+        raise UsageError(f"--sandbox {settings.sandbox} is not available in this version; the only one is none")
+    context = open_context(settings, assignment)
+    attempts = collect(paths, assignment, read_roster(roster) if roster else None)
+    out = console(json_file)
+    out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; no sandbox in this version")
+    with BatchDisplay(out, len(attempts), settings.jobs).shown() as batch:
+        graded = grade_batch(context, attempts, fresh=fresh, batch=batch)
+    finish(context, graded, json_file, out)
+
+
+def regrade(
+    assignment: AssignmentArgument,
+    workspace: WorkspaceOption = None,
+    json_file: JsonOption = None,
+    lang: LanguageOption = None,
+    course: CourseOption = None,
+) -> None:
+    """Score again from evidence after the rubric has changed; no notebook is run.
+
+    Example: grader regrade b2-1 --workspace workspace
+    """
+    from grader.pipeline import open_context
+    from grader.pipeline import regrade as run
+
+    context = open_context(settings_from(workspace=workspace, course=course, language=lang), assignment)
+    finish(context, run(context), json_file, console(json_file))
+
+
+def report(workspace: WorkspaceOption = None, lang: LanguageOption = None, course: CourseOption = None) -> None:
+    """Write all reports and the static dashboard again.
+
+    Example: grader report --workspace workspace --lang ja
+    """
+    from grader.pipeline import open_context, publish
+    from grader.pipeline.publish import graded_assignments
+
+    settings = settings_from(workspace=workspace, course=course, language=lang)
+    out = console()
+    for assignment in graded_assignments(settings):
+        published = publish(open_context(settings, assignment))
+        out.print(f"{assignment}: {len(published.paths)} reports, dashboard {published.dashboard}", markup=False)
+
+
+def export(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv")],
+    workspace: WorkspaceOption = None,
+    out_file: Annotated[Path | None, typer.Option("--out", help="File [standard output].")] = None,
+    assignment: Annotated[str | None, typer.Option("--assignment", help="Only this one.")] = None,
+    lang: LanguageOption = None,
+    course: CourseOption = None,
+) -> None:
+    """Export grades: one row a student, of the attempt that counts.
+
+    Example: grader export csv --out grades.csv
+    """
+    import sys
+
+    from grader.errors import UsageError
+    from grader.lms.grades_csv import csv_bytes
+    from grader.pipeline import open_context
+    from grader.pipeline.publish import counting_results, graded_assignments
+
+    if form != "csv":
+        raise UsageError(f"cannot export {form!r}; this version exports csv")
+    settings = settings_from(workspace=workspace, course=course, language=lang)
+    chosen = [assignment] if assignment else graded_assignments(settings)
+    if len(chosen) != 1:
+        raise UsageError(f"name one assignment with --assignment; this workspace has {', '.join(chosen) or 'none'}")
+    context = open_context(settings, chosen[0])
+    data = csv_bytes(counting_results(context), context.rubric, context.catalogue(context.language_of(None)))
+    if out_file is None:
+        sys.stdout.buffer.write(data)
+    else:
+        out_file.write_bytes(data)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    for command in (grade, regrade, report, export):
+        app.command()(command)

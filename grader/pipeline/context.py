@@ -1,0 +1,228 @@
+"""What one run of the pipeline works with: course, rubric, data, folders, settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grader import __version__
+from grader.config import Settings
+from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalogue, serving_map
+from grader.datasets.held_out import held_out_images
+from grader.errors import CourseError, UsageError
+from grader.execution import ExecutionRequest
+from grader.messages import Catalogue
+from grader.model import Budget
+from grader.reporting import ReportContext, TestSet, ThresholdView
+from grader.rubric import Assignment, Calibration, Course, Rubric, read_calibration
+from grader.store import Gradebook
+
+_SEED_LIMIT = 2**31
+
+
+@dataclass
+class Context:
+    """One assignment of one course, graded into one workspace.
+
+    :ivar public_only: the student's own check: public criteria, no held-out data, no gradebook.
+    """
+
+    settings: Settings
+    course: Course
+    assignment: Assignment
+    rubric: Rubric
+    workspace: Path
+    public_only: bool = False
+    _catalogues: dict[str, Catalogue] = field(default_factory=dict)
+
+    @cached_property
+    def store(self) -> DataStore:
+        """Data sets of this machine."""
+        return DataStore(self.settings.data_dir)
+
+    @cached_property
+    def dataset(self) -> StoredDataset | None:
+        """The data set that models are re-measured on, if it is installed."""
+        return self.store.get(find_dataset(load_catalogue(self.course.root), self.assignment.dataset))
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What right answers reach on this data set, if anybody measured it."""
+        digest = self.dataset.digest if self.dataset else None
+        return read_calibration(self.rubric.directory / "calibration.json", digest)
+
+    @cached_property
+    def gradebook(self) -> Gradebook:
+        """The workspace's gradebook."""
+        return Gradebook(self.workspace / "gradebook.sqlite")
+
+    @property
+    def budget(self) -> Budget:
+        """Trainings as written, or capped."""
+        return Budget(self.settings.budget)
+
+    @property
+    def runtime(self) -> str:
+        """``keras3`` or ``keras2``; :raises UsageError: it is not installed."""
+        wanted = self.settings.runtime if self.settings.runtime != "auto" else self.assignment.runtime
+        runtime = "keras3" if wanted == "auto" else wanted
+        if runtime == "keras2":
+            from importlib.util import find_spec
+
+            if find_spec("tf_keras") is None:
+                raise UsageError(
+                    "runtime keras2 needs tf_keras, which is not installed: pip install 'keras-grader[keras2]'"
+                )
+        return runtime
+
+    @cached_property
+    def held_out_seed(self) -> int | None:
+        """The course's secret: set by its staff, else drawn once for this workspace; none in a student's own check."""
+        if self.public_only:
+            return None
+        if self.settings.held_out_seed is not None:
+            return self.settings.held_out_seed
+        path = self.workspace / "held_out.seed"
+        if not path.is_file():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(str(secrets.randbelow(_SEED_LIMIT)))
+        return int(path.read_text("ascii"))
+
+    def catalogue(self, language: str) -> Catalogue:
+        """Program and rubric texts in ``language``."""
+        if language not in self._catalogues:
+            texts = self.rubric.texts_in(language)
+            self._catalogues[language] = Catalogue(language, self.course.locale_dir, texts)
+        return self._catalogues[language]
+
+    def language_of(self, attempt_language: str | None) -> str:
+        """Language of one attempt's texts: the setting, else its own where the rubric has it, else the first."""
+        wanted = self.settings.language or attempt_language
+        known = set(self.rubric.texts) or set(self.assignment.languages)
+        return wanted if wanted in known or (wanted and self.settings.language) else self.assignment.languages[0]
+
+    def report_context(self, language: str) -> ReportContext:
+        """What pages in ``language`` need."""
+        return ReportContext(self.rubric, self.assignment, self.catalogue(language), self.course.reports_dir)
+
+    @cached_property
+    def test_set(self) -> TestSet | None:
+        """Official test images and labels, for reports."""
+        if self.dataset is None:
+            return None
+        return TestSet(np.asarray(self.dataset.array("x_test")), np.asarray(self.dataset.array("y_test")).reshape(-1))
+
+    @cached_property
+    def threshold_views(self) -> Mapping[str, ThresholdView]:
+        """Thresholds with the range that right answers were seen in."""
+        kit = self.rubric.directory / "thresholds.json"
+        if kit.is_file():
+            numbers = json.loads(kit.read_text("utf-8"))["thresholds"]
+            return {n: ThresholdView(t["value"], t["reference_min"], t["reference_max"]) for n, t in numbers.items()}
+        if self.calibration is None:
+            return {}
+        views = {}
+        for name, rule in self.rubric.thresholds.items():
+            if self.public_only and not rule.public:
+                continue
+            seen = self.calibration.distributions.get(rule.distribution)
+            if seen is None:
+                raise CourseError(f"threshold {name} names distribution {rule.distribution!r}, which is not calibrated")
+            low, high = min(seen.values), max(seen.values)
+            value = self.calibration.threshold(rule)
+            views[name] = ThresholdView(value, low, high, seen.n, rule.false_fail, rule.side)
+        return views
+
+    @cached_property
+    def serving(self) -> dict[str, Any]:
+        """What kernels are served."""
+        return dict(serving_map(self.store, load_catalogue(self.course.root).values()))
+
+    @cached_property
+    def inputs_file(self) -> Path | None:
+        """Test images without labels for models that only their kernel can run: npz, uint8."""
+        if self.dataset is None:
+            return None
+        path = self.workspace / "inputs.npz"
+        images = np.asarray(self.dataset.array("x_test"))
+        arrays = {"official": images}
+        if self.held_out_seed is not None:
+            arrays["held_out"] = held_out_images(images, self.held_out_seed)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        part.replace(path)
+        return path
+
+    @cached_property
+    def font_cache(self) -> Path | None:
+        """Matplotlib's font list, made once for all kernels."""
+        folder = self.workspace / "cache" / "matplotlib"
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            environment = {**os.environ, "MPLCONFIGDIR": str(folder)}
+            command = [sys.executable, "-c", "import matplotlib.font_manager"]
+            subprocess.run(command, env=environment, check=False, capture_output=True, timeout=120)
+        return folder
+
+    def execution_request(self) -> ExecutionRequest:
+        """How to run an attempt of this assignment."""
+        settings, assignment = self.settings, self.assignment
+        return ExecutionRequest(
+            time_limit_s=settings.time_limit_s or assignment.time_limit_s,
+            cell_time_limit_s=settings.cell_time_limit_s or assignment.cell_time_limit_s,
+            memory_limit_mib=settings.memory_limit_mib or assignment.memory_limit_mib,
+            runtime=self.runtime,
+            budget=self.budget,
+            seed=settings.seed,
+            threads=settings.threads_per_kernel,
+            output_limit_chars=settings.output_limit_kib * 1024,
+            startup_timeout_s=settings.startup_timeout_s,
+            datasets=self.serving,
+            inputs_file=self.inputs_file,
+            font_cache=self.font_cache,
+            fallback=self.public_only,
+            quick_epochs=assignment.quick_epochs,
+            quick_rows=assignment.quick_rows,
+        )
+
+    def execution_key(self) -> dict[str, Any]:
+        """What decides whether evidence of an earlier run is still good."""
+        request = self.execution_request()
+        return {
+            "grader": __version__,
+            "runtime": request.runtime,
+            "budget": str(request.budget),
+            "seed": request.seed,
+            "threads": request.threads,
+            "time_limit_s": request.time_limit_s,
+            "cell_time_limit_s": request.cell_time_limit_s,
+            "memory_limit_mib": request.memory_limit_mib,
+            "datasets": {name: entry["digest"] for name, entry in sorted(request.datasets.items())},
+        }
+
+
+def open_context(
+    settings: Settings, assignment_id: str, *, course: Course | None = None, public_only: bool = False
+) -> Context:
+    """Loads what grading ``assignment_id`` needs and makes the workspace, private to its owner.
+
+    :raises UnknownAssignment: the course has no such assignment. :raises CourseError: its files are wrong.
+    """
+    course = course or Course(settings.course)
+    assignment = course.assignment(assignment_id)
+    rubric = course.rubric(assignment_id)
+    workspace = settings.workspace.resolve()
+    workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Context(settings, course, assignment, rubric, workspace, public_only)
