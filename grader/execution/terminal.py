@@ -8,6 +8,7 @@ import re
 _TOKEN = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]|[\r\n\b]|[\x00-\x08\x0b-\x1f\x7f]"
 )
+_UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?\Z")
 _LINE_LIMIT_CHARS = 20_000
 
 
@@ -30,9 +31,9 @@ class Terminal:
         """Writes ``text``; an escape sequence may be split over two calls."""
         text = self._pending + text
         self._pending = ""
-        cut = text.rfind("\x1b", max(0, len(text) - 64))
-        if cut >= 0 and not _TOKEN.match(text, cut):
-            text, self._pending = text[:cut], text[cut:]
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - 64))
+        if unfinished:
+            text, self._pending = text[: unfinished.start()], unfinished.group()
         position = 0
         for token in _TOKEN.finditer(text):
             self._write(text[position : token.start()])

@@ -49,6 +49,7 @@ class Training:
         validation = given.get("validation_data")
         if isinstance(validation, tuple | list) and validation:
             self._validation = arrays.describe(validation[0])
+        self._build()
         self._cap()
         recorder = _epoch_recorder(self.hooks.keras, self)
         callbacks = given.get("callbacks")
@@ -57,6 +58,15 @@ class Training:
         else:
             items = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             self.arguments = {**self.arguments, "callbacks": [recorder, *items]}
+
+    def _build(self) -> None:
+        """A Sequential without an input shape is built from the data, so that its initial weights are known.
+
+        Keras would do the same at the first batch, with the same seeds: they belong to the layers already.
+        """
+        shape = self._x.get("shape")
+        if shape and not self.model.built and type(self.model).__name__ == "Sequential":
+            self.model.build((None, *shape[1:]))
 
     def _cap(self) -> None:
         settings = self.session.settings
