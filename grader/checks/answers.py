@@ -1,0 +1,233 @@
+"""Finds the written answers where students really put them, and measures what is theirs.
+
+A task's place begins where its heading (``B2-1-1``) stands, in markdown or in a comment, and ends at another task's
+heading. A paragraph in a place answers that task. Where several headings stand in one cell, what follows that cell may
+answer any of them, and each paragraph's words decide; a task without an answer in its place gets the paragraphs from
+elsewhere whose words speak of it. What was handed out (:class:`grader.checks.prose.GivenText`) is taken off first.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from grader.checks.facts import NotebookCell
+from grader.checks.pieces import Piece, Where, pieces_of
+from grader.checks.prose import GivenText, is_cjk, n_characters, normalised, says_something, sentences
+from grader.rubric import WrittenQuestion
+
+_LATIN_FACTOR = 2.0
+"""An alphabet needs about twice the letters for what Japanese or Chinese writing says in one."""
+_TOO_SHORT = 1 / 3
+_TITLE_LENGTH = 60
+_NAME_WITHIN = 80
+_TASK_NUMBER = re.compile(r"\d(?:\s*[-\u2010-\u2015\u2212ー]\s*\d+)+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a student wrote for one task.
+
+    :ivar text: their sentences, one a line. :ivar where: ``own-cell``, ``task-cell``, ``answer-cell``, ``code`` or
+        ``elsewhere``; ``None`` when nothing was found.
+    :ivar characters: letters and digits, repetition discounted. :ivar needed: how many a real answer has at least.
+    :ivar cells: indices of the cells it stands in.
+    :ivar given: handed-out sentences that stand in the answer's place (placeholder, pasted question).
+    """
+
+    text: str = ""
+    where: str | None = None
+    characters: int = 0
+    needed: int = 30
+    cells: tuple[int, ...] = ()
+    given: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing at all that the student wrote."""
+        return not self.text
+
+    @property
+    def has_substance(self) -> bool:
+        """Whether it is as long as a real answer."""
+        return self.characters >= self.needed
+
+    @property
+    def too_short(self) -> bool:
+        """Whether it is so short that it cannot be an answer."""
+        return self.characters < self.needed * _TOO_SHORT
+
+
+@dataclass(frozen=True)
+class _Paragraph:
+    texts: tuple[str, ...]
+    cell: int
+    where: str
+    home: frozenset[str]
+
+    def score(self, question: WrittenQuestion) -> int:
+        """How many of the task's keywords it uses."""
+        folded = normalised("".join(self.texts))
+        return sum(normalised(word) in folded for word in question.keywords)
+
+    def lead(self, question: WrittenQuestion, questions: Sequence[WrittenQuestion]) -> int:
+        """How much more it speaks of this task than of any other; negative when it speaks of another."""
+        others = [self.score(q) for q in questions if q is not question]
+        return self.score(question) - max(others, default=0)
+
+
+def find_answers(
+    cells: Sequence[NotebookCell], questions: Sequence[WrittenQuestion], given: GivenText
+) -> dict[str, Answer]:
+    """Answers by criterion id; a task without one has an empty :class:`Answer`."""
+    seen = given.seen_in(c.source for c in cells)
+    pieces = pieces_of(cells)
+    named = [_named(piece, questions, seen) for piece in pieces]
+    homes = _homes(pieces, named)
+    task_cells = {
+        p.cell for p, names in zip(pieces, named, strict=True) if names and p.heading and seen.exactly(p.text)
+    } | {c.index for c in cells if "task" in c.tags}
+    first = min((p.cell for p, names in zip(pieces, named, strict=True) if names), default=None)
+    found: list[tuple[Piece, _Paragraph]] = []
+    repeated = {q.criterion: 0 for q in questions}
+    for piece, names, home in zip(pieces, named, homes, strict=True):
+        own, handed_out = _own_sentences(piece, names, seen)
+        if handed_out and piece.cell not in task_cells:
+            repeated |= {ident: repeated[ident] + handed_out for ident in home}
+        if own:
+            found.append((piece, _Paragraph(own, piece.cell, _where(piece, task_cells, first), home)))
+    paragraphs = _settled([p for p in _paragraphs(found) if _is_answer(p, questions)], questions)
+    return {q.criterion: _answer(q, _chosen(q, paragraphs, questions), repeated[q.criterion]) for q in questions}
+
+
+def _remainder(question: WrittenQuestion, text: str) -> str | None:
+    """What follows the task's name in a line that begins with it (``課題Ｂ２－１－１ …``); ``None`` if none does."""
+    line = re.sub(r"[\u2010-\u2015\u2212ー_]", "-", unicodedata.normalize("NFKC", text[:_NAME_WITHIN])).casefold()
+    number = re.sub(r"^[a-z]+(?=\d)", "", question.heading.casefold().replace(" ", ""))
+    spaced = r"\s*".join(re.escape(c) for c in number)
+    match = re.search(rf"(?<![\d-])[a-z]?\s*{spaced}(?!\d)", line)
+    return line[match.end() :] if match and match.start() <= 16 else None
+
+
+def _named(piece: Piece, questions: Sequence[WrittenQuestion], given: GivenText) -> frozenset[str]:
+    """Criteria whose task this piece names. Prose of the handout that only mentions a task names none."""
+    if not piece.heading and given.exactly(piece.text) and says_something(piece.text):
+        return frozenset()
+    return frozenset(q.criterion for q in questions if _remainder(q, piece.text) is not None)
+
+
+def _homes(pieces: Sequence[Piece], named: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """For each piece, the criteria in whose place it stands."""
+    by_cell: dict[int, frozenset[str]] = {}
+    for piece, names in zip(pieces, named, strict=True):
+        by_cell[piece.cell] = by_cell.get(piece.cell, frozenset()) | names
+    homes: list[frozenset[str]] = []
+    home: frozenset[str] = frozenset()
+    last_cell = -1
+    for piece, names in zip(pieces, named, strict=True):
+        if piece.cell != last_cell:
+            home = by_cell.get(last_cell) or home
+            last_cell = piece.cell
+        home = names or home
+        homes.append(home)
+    return homes
+
+
+def _own_sentences(piece: Piece, names: frozenset[str], given: GivenText) -> tuple[tuple[str, ...], int]:
+    """The student's sentences of a piece, and how many others were handed out; titles are neither."""
+    text = piece.text
+    if piece.heading and (len(text) < _TITLE_LENGTH or names) and not re.search(r"[。.!?！？]\s*$", text):
+        return (), 0
+    if names:
+        text = _TASK_NUMBER.split(unicodedata.normalize("NFKC", text), maxsplit=1)[-1].lstrip(" :.)]-")
+        if not says_something(text):
+            return (), 0
+    parts = sentences(text)
+    own = tuple(s for s in parts if s not in given)
+    return own, len(parts) - len(own)
+
+
+def _where(piece: Piece, task_cells: set[int], first_task: int | None) -> str:
+    if piece.where is not Where.MARKDOWN:
+        return "code"
+    if "answer" in piece.tags:
+        return "answer-cell"
+    if piece.cell in task_cells:
+        return "task-cell"
+    return "own-cell" if first_task is not None and piece.cell >= first_task else "elsewhere"
+
+
+def _paragraphs(found: Iterable[tuple[Piece, _Paragraph]]) -> list[_Paragraph]:
+    """Joins pieces of one place on adjacent lines of one cell."""
+    joined: list[_Paragraph] = []
+    last: Piece | None = None
+    for piece, paragraph in found:
+        adjacent = last is not None and (last.cell, last.where) == (piece.cell, piece.where)
+        if adjacent and last is not None and piece.line - last.line <= 1 and joined[-1].home == paragraph.home:
+            joined[-1] = replace(joined[-1], texts=joined[-1].texts + paragraph.texts)
+        else:
+            joined.append(paragraph)
+        last = piece
+    return joined
+
+
+def _is_answer(paragraph: _Paragraph, questions: Sequence[WrittenQuestion]) -> bool:
+    """Most comments and strings explain code: one must read as prose about a task. Other text is taken as it is."""
+    if paragraph.where != "code":
+        return True
+    lines = [text for text in paragraph.texts if says_something(text)]
+    reads_on = len(lines) > 1 or any(re.search(r"[。.!?！？]$", text) for text in lines)
+    return reads_on and any(paragraph.score(q) for q in questions)
+
+
+def _settled(paragraphs: Sequence[_Paragraph], questions: Sequence[WrittenQuestion]) -> list[_Paragraph]:
+    """Gives each paragraph of a place that several tasks share to one: by its words, the one before it, or the last."""
+    settled: list[_Paragraph] = []
+    for paragraph in paragraphs:
+        if len(paragraph.home) > 1:
+            rivals = [q for q in questions if q.criterion in paragraph.home]
+            clear = [q for q in rivals if paragraph.lead(q, rivals) > 0]
+            before = settled[-1] if settled and settled[-1].cell == paragraph.cell else None
+            home = {clear[0].criterion} if clear else before.home if before else {rivals[-1].criterion}
+            paragraph = replace(paragraph, home=frozenset(home))
+        settled.append(paragraph)
+    return settled
+
+
+def _chosen(
+    question: WrittenQuestion, paragraphs: Sequence[_Paragraph], questions: Sequence[WrittenQuestion]
+) -> list[_Paragraph]:
+    """Paragraphs in the task's own place; when they say too little, with those from elsewhere that speak of it."""
+    at_home = [p for p in paragraphs if question.criterion in p.home]
+    if _answer(question, at_home, 0).has_substance:
+        return at_home
+    strays = [p for p in paragraphs if not p.home and p.lead(question, questions) > 0]
+    misplaced = [p for p in paragraphs if p.home and question.criterion not in p.home]
+    strays += [p for p in misplaced if p.lead(question, questions) >= 2 and _can_spare(p, paragraphs, questions)]
+    strays = [p for p in strays if any(map(says_something, p.texts))]
+    return [p for p in paragraphs if p in at_home or p in strays]
+
+
+def _can_spare(paragraph: _Paragraph, paragraphs: Sequence[_Paragraph], questions: Sequence[WrittenQuestion]) -> bool:
+    """Whether the task in whose place it stands has an answer without it."""
+    holders = [q for q in questions if q.criterion in paragraph.home]
+    others = [p for p in paragraphs if p is not paragraph]
+    return all(_answer(q, [p for p in others if q.criterion in p.home], 0).has_substance for q in holders)
+
+
+def _answer(question: WrittenQuestion, found: Sequence[_Paragraph], given: int) -> Answer:
+    texts = list(dict.fromkeys(text for p in found for text in p.texts))
+    if not texts:
+        return Answer(needed=question.min_characters, given=given)
+    places = [p.where for p in found for _ in p.texts]
+    factor = 1.0 if is_cjk("".join(texts)) else _LATIN_FACTOR
+    return Answer(
+        text="\n".join(texts),
+        where=max(dict.fromkeys(places), key=places.count),
+        characters=n_characters(texts),
+        needed=round(question.min_characters * factor),
+        cells=tuple(sorted({p.cell for p in found})),
+        given=given,
+    )

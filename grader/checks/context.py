@@ -1,0 +1,91 @@
+"""Everything that the checks of one attempt look at, loaded once. What all attempts share is kept between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from grader.checks.answers import Answer, find_answers
+from grader.checks.facts import DataFacts, NotebookCell, Submission, read_cells, read_fits
+from grader.checks.given import read_given
+from grader.checks.prose import GivenText
+from grader.checks.requests import CheckRequest
+from grader.checks.thresholds import Thresholds
+from grader.datasets import DatasetSpec, DataStore, find_dataset, load_catalogue
+from grader.errors import EvidenceError
+from grader.evidence import Evidence, read_evidence
+from grader.model import Flag
+from grader.rubric import Assignment, Course, Rubric
+
+
+@dataclass
+class Context:
+    """One attempt and the course's side of it.
+
+    :ivar cells: ``None`` when the evidence holds no notebook. :ivar flags: raised so far.
+    """
+
+    request: CheckRequest
+    assignment: Assignment
+    rubric: Rubric
+    evidence: Evidence
+    cells: tuple[NotebookCell, ...] | None
+    flags: list[Flag] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, request: CheckRequest) -> Context:
+        """:raises GraderError: the course's files or the evidence are wrong."""
+        assignment, rubric, _, _ = _course_side(request.course_dir, request.assignment)
+        evidence = read_evidence(request.evidence_dir)
+        try:
+            cells = read_cells(evidence.notebook(), evidence.execution)
+        except EvidenceError:
+            cells = None
+        return cls(request, assignment, rubric, evidence, cells)
+
+    @cached_property
+    def submission(self) -> Submission:
+        """All facts of the attempt."""
+        return Submission(
+            evidence=self.evidence,
+            cells=self.cells or (),
+            fits=read_fits(self.evidence),
+            language=self.request.language,
+            budget=self.request.budget,
+        )
+
+    @cached_property
+    def answers(self) -> Mapping[str, Answer]:
+        """Written answers by criterion id."""
+        _, _, given, _ = _course_side(self.request.course_dir, self.request.assignment)
+        return find_answers(self.cells or (), self.assignment.questions, given)
+
+    @property
+    def data(self) -> DataFacts | None:
+        """Which images are whose; ``None`` where the data set is not installed."""
+        _, _, _, spec = _course_side(self.request.course_dir, self.request.assignment)
+        return _data(self.request.data_dir, spec.digest, spec.name, self.request.course_dir)
+
+    @property
+    def threshold(self) -> Thresholds:
+        """Thresholds by name."""
+        _, _, _, spec = _course_side(self.request.course_dir, self.request.assignment)
+        return Thresholds(self.rubric, spec.digest)
+
+
+@lru_cache(maxsize=8)
+def _course_side(course_dir: Path, assignment_id: str) -> tuple[Assignment, Rubric, GivenText, DatasetSpec]:
+    course = Course(course_dir)
+    assignment, rubric = course.assignment(assignment_id), course.rubric(assignment_id)
+    spec = find_dataset(load_catalogue(course.root), assignment.dataset)
+    return assignment, rubric, read_given(rubric.directory), spec
+
+
+@lru_cache(maxsize=4)
+def _data(root: Path | None, digest: str, name: str, course_dir: Path) -> DataFacts | None:
+    stored = DataStore(root).get(find_dataset(load_catalogue(course_dir), name))
+    if stored is None:
+        return None
+    return DataFacts(name, stored.rows("train")[0], stored.rows("test")[0], digest)

@@ -1,0 +1,275 @@
+"""One attempt's evidence as rubric authors see it: cells, trainings and data in the words of the assignment.
+
+Everything here is a claim of the student's kernel unless its name says *measured*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from grader.errors import EvidenceError
+from grader.evidence import Array, Evaluation, Evidence, Fit, Model
+from grader.model import Budget, CellOutcome, CellRun, Execution, Measurement
+
+Rows = npt.NDArray[np.uint64]
+_NO_ROWS: Rows = np.zeros(0, np.uint64)
+
+
+def is_convolutional(model: Model) -> bool:
+    """Whether some layer convolves (``Conv2D``, ``SeparableConv2D`` …)."""
+    return any("Conv" in layer.class_name for layer in model.layers)
+
+
+@dataclass(frozen=True)
+class NotebookCell:
+    """One cell as executed. ``kind``: ``code``, ``markdown`` or ``raw``; ``label`` is ``1-8`` for a cell [1-8]."""
+
+    index: int
+    kind: str
+    source: str
+    tags: tuple[str, ...] = ()
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    label: str | None = None
+    outcome: CellOutcome = CellOutcome.NOT_RUN
+    error_name: str | None = None
+
+    @property
+    def printed(self) -> str:
+        """Text that the cell wrote: streams and plain results."""
+        parts = [o.get("text") or (o.get("data") or {}).get("text/plain") or "" for o in self.outputs]
+        return "\n".join(joined(p) for p in parts)
+
+
+def joined(text: Any) -> str:
+    """A notebook's multi-line text: a string, or a list of strings."""
+    return "".join(map(str, text)) if isinstance(text, list) else str(text or "")
+
+
+def read_cells(notebook: Mapping[str, Any], execution: Execution) -> tuple[NotebookCell, ...]:
+    """Cells of an nbformat 4 notebook, with how each one ended."""
+    runs = {run.index: run for run in execution.cells}
+    cells = []
+    for index, cell in enumerate(notebook.get("cells") or ()):
+        run = runs.get(index, CellRun(index, CellOutcome.NOT_RUN))
+        outputs = tuple(o for o in cell.get("outputs") or () if isinstance(o, dict))
+        tags = tuple(map(str, (cell.get("metadata") or {}).get("tags") or ()))
+        cells.append(
+            NotebookCell(
+                index=index,
+                kind=str(cell.get("cell_type")),
+                source=joined(cell.get("source")),
+                tags=tags,
+                outputs=outputs,
+                label=run.label,
+                outcome=run.outcome,
+                error_name=run.error_name,
+            )
+        )
+    return tuple(cells)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Which images are whose. Row digests do not depend on scale or shape (:mod:`grader.recorder.rows`).
+
+    :ivar train, test: row digests, uint64, (n,), of the official splits.
+    """
+
+    name: str
+    train: Rows
+    test: Rows
+    digest: str = ""
+
+    @property
+    def n_train(self) -> int:
+        """Images in the training split."""
+        return len(self.train)
+
+    def share(self, rows: Rows, split: str) -> float:
+        """Share of ``rows`` that stand in ``train`` or ``test``, 0 to 1; those in both splits count as ``train``."""
+        if not len(rows):
+            return 0.0
+        in_train = np.isin(rows, self.train)
+        found = in_train if split == "train" else np.isin(rows, self.test) & ~in_train
+        return float(found.mean())
+
+
+@dataclass(frozen=True)
+class TrainedFit:
+    """One training: the claimed :class:`grader.evidence.Fit`, and our re-measurement after it.
+
+    :ivar earlier: trainings whose result this one went on from, oldest first.
+    """
+
+    fit: Fit
+    evidence: Evidence = field(repr=False)
+    earlier: tuple[TrainedFit, ...] = field(default=(), repr=False)
+
+    @property
+    def id(self) -> str:
+        """``fit-1`` …"""
+        return self.fit.id
+
+    @property
+    def cell(self) -> int | None:
+        """Index of the cell that called ``fit``."""
+        return self.fit.cell
+
+    @property
+    def model(self) -> Model:
+        """The model as it was then."""
+        return self.fit.model
+
+    @property
+    def capped(self) -> bool:
+        """Whether the quick budget cut this training, or one it went on from, short."""
+        return any(f.fit.capped for f in self.chain)
+
+    @property
+    def chain(self) -> tuple[TrainedFit, ...]:
+        """The trainings that made these weights, oldest first; this one is the last."""
+        return (*self.earlier, self)
+
+    @property
+    def epochs_run(self) -> int:
+        """Epochs over the whole chain."""
+        return sum(f.fit.epochs_run for f in self.chain)
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """Our re-measurement of the weights after this training."""
+        return self.evidence.verified.of(self.id)
+
+    @property
+    def measured_accuracy(self) -> float | None:
+        """Re-measured share of the official test images recognised, 0 to 1."""
+        return self.measurement.accuracy if self.measurement else None
+
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether some layer of the model convolves."""
+        return is_convolutional(self.model)
+
+    @cached_property
+    def learned(self) -> bool:
+        """Whether an epoch ended and the weights are other than before; unknown weights are given the benefit."""
+        if not self.fit.epochs_run:
+            return False
+        before, after = (weights_digest(self.evidence, n) for n in (self.fit.weights_before, self.fit.weights_after))
+        return before is None or after is None or before != after
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Row digests of the training inputs as given, the validation split included; empty where unknown."""
+        return self._rows_of(self.fit.x)
+
+    @cached_property
+    def validation_rows(self) -> Rows:
+        """Row digests of ``validation_data``; empty where there is none or it is unknown."""
+        return self._rows_of(self.fit.validation)
+
+    def _rows_of(self, array: Array) -> Rows:
+        try:
+            rows = self.evidence.rows(array).get("rows", _NO_ROWS)
+        except EvidenceError:
+            return _NO_ROWS
+        return rows.astype(np.uint64) if rows.ndim == 1 and rows.dtype.kind in "ui" else _NO_ROWS
+
+    @cached_property
+    def unique_rows(self) -> Rows:
+        """Different training inputs over the whole chain: uint64, (n,), sorted."""
+        return np.unique(np.concatenate([f.rows for f in self.chain]))
+
+    @property
+    def n_rows(self) -> int | None:
+        """Different training images over the chain, else rows given to ``fit``; ``None`` where neither is known."""
+        return len(self.unique_rows) or self.fit.n_rows or self.fit.train_rows
+
+    def same_images(self, other: TrainedFit) -> float:
+        """Share of the larger of the two training sets that both have, 0 to 1."""
+        common = np.intersect1d(self.unique_rows, other.unique_rows, assume_unique=True)
+        return len(common) / max(len(self.unique_rows), len(other.unique_rows), 1)
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """Calls of ``evaluate`` on the model between this training and its next."""
+        return tuple(e for e in self.evidence.evaluations if e.after_fit == self.id)
+
+    @property
+    def tried(self) -> bool:
+        """Whether its result was looked at: ``evaluate``, ``predict`` or validation data."""
+        predicted = any(p.after_fit == self.id for p in self.evidence.predictions)
+        return bool(self.evaluations) or predicted or self.fit.validation.kind != "none"
+
+
+def weights_digest(evidence: Evidence, name: str | None) -> bytes | None:
+    """Digest of a weights file's arrays; ``None`` where it is missing, unreadable or empty."""
+    if name is None:
+        return None
+    try:
+        arrays = evidence.weights(name)
+    except EvidenceError:
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest() if arrays else None
+
+
+def read_fits(evidence: Evidence) -> tuple[TrainedFit, ...]:
+    """All trainings in order, each knowing the ones it went on from (equal weights, else the same model)."""
+    trained: list[TrainedFit] = []
+    ends: dict[bytes, TrainedFit] = {}
+    latest: dict[str, TrainedFit] = {}
+    for fit in evidence.fits:
+        before = weights_digest(evidence, fit.weights_before)
+        previous = latest.get(fit.model.id) if before is None else ends.get(before)
+        current = TrainedFit(fit, evidence, previous.chain if previous else ())
+        trained.append(current)
+        after = weights_digest(evidence, fit.weights_after)
+        if fit.epochs_run:
+            latest[fit.model.id] = current
+            if after is not None and after != before:
+                ends[after] = current
+    return tuple(trained)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Everything known of the attempt: what a check may look at."""
+
+    evidence: Evidence = field(repr=False)
+    cells: tuple[NotebookCell, ...] = field(repr=False)
+    fits: tuple[TrainedFit, ...]
+    language: str = "en"
+    budget: Budget = Budget.FULL
+
+    @property
+    def execution(self) -> Execution:
+        """What the harness itself saw of the run."""
+        return self.evidence.execution
+
+    @property
+    def quick(self) -> bool:
+        """Whether trainings may have been capped."""
+        return Budget.QUICK in (self.budget, self.execution.budget)
+
+    @property
+    def known_accuracies(self) -> tuple[float, ...]:
+        """Every accuracy that the run measured, logged or evaluated, and every one we re-measured."""
+        logs = [m for f in self.evidence.fits for m in f.logs] + [e.results for e in self.evidence.evaluations]
+        claimed = (value for log in logs for name, value in log.items() if "acc" in name.lower())
+        measured = (m.accuracy for m in self.evidence.verified.measurements)
+        return tuple(_numbers(claimed)) + tuple(_numbers(measured))
+
+
+def _numbers(values: Iterable[float | None]) -> list[float]:
+    return [v for v in values if v is not None]

@@ -1,0 +1,283 @@
+"""Checks of B2-1 that students may see and run themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import helpers_public_b2_1 as b2
+import pytest
+from helpers_public_b2_1 import Standing
+
+from grader.model import CellOutcome, ExecutionOutcome, FlagKind
+
+CLAIM_TOLERANCE = 0.02
+"""About four standard deviations between seeds: a figure kept from an earlier run is no wrong claim."""
+HALF_CREDIT_ACCURACY = 0.5
+"""A network that recognises half of the images has learned, though not what this one can."""
+
+
+@pytest.mark.criterion("runs")
+def test_every_cell_runs(say, submission, notebook):
+    code = [c for c in notebook if c.kind == "code" and c.outcome is not CellOutcome.EMPTY]
+    counts = Counter(c.outcome for c in code)
+    if not code:
+        say.failed("no-code")
+    if counts[CellOutcome.OK] == len(code):
+        say.passed(cells=len(code))
+    share = counts[CellOutcome.OK] / len(code)
+    first = next(c for c in code if c.outcome is not CellOutcome.OK)
+    seen = {"ran": counts[CellOutcome.OK], "cells": len(code), "first": name_of(first)}
+    outcome = submission.execution.outcome
+    if outcome is ExecutionOutcome.BUDGET:
+        say.needs_review("undecided-quick", cell=first.index, **seen)
+    if outcome in (ExecutionOutcome.KERNEL_DIED, ExecutionOutcome.MEMORY):
+        say.partial(min(0.5, share), "kernel-ended", cell=first.index, **seen)
+    if counts[CellOutcome.TIMEOUT] or outcome is ExecutionOutcome.TIMEOUT:
+        say.partial(min(0.5, share), "timeout", cell=first.index, **seen)
+    say.partial(min(0.75, share), "errors", cell=first.index, error=first.error_name or "?", **seen)
+
+
+def name_of(cell):
+    """What a person calls the cell: its label, else its place counted from 1."""
+    return f"[{cell.label}]" if cell.label else f"#{cell.index + 1}"
+
+
+@pytest.mark.criterion("base-model")
+def test_the_base_model_was_trained_on_everything(say, fits, data):
+    convolutional = [f for f in fits if f.is_convolutional]
+    if not convolutional:
+        say.failed("no-convolution", seen=b2.outline(fits[-1].model))
+    ranked = [(base_credit(f, data), f.n_rows or 0, number) for number, f in enumerate(convolutional)]
+    credit, _, number = max(ranked)
+    fit = convolutional[number]
+    seen = {
+        "rows": fit.n_rows,
+        "wanted_rows": b2.n_train(data),
+        "epochs": fit.epochs_run,
+        "seen": b2.outline(fit.model),
+    }
+    if not fit.learned:
+        say.failed("not-learned", cell=fit.cell, **seen)
+    if b2.share_of_test(fit, data) > b2.TEST_SHARE:
+        say.failed("test-images", cell=fit.cell, **seen)
+    if not b2.finished(fit):
+        say.partial(credit, "unfinished", cell=fit.cell, **seen)
+    if not is_full(fit, data):
+        say.partial(credit, "not-all-images", cell=fit.cell, **seen)
+    if b2.deviations(fit.model):
+        say.partial(credit, "structure", cell=fit.cell, **seen)
+    say.passed(cell=fit.cell, **seen)
+
+
+def is_full(fit, data):
+    """Whether it saw (nearly) the whole training split; a part kept back for validation by hand is fine."""
+    kept_back = (fit.fit.validation.shape or (0,))[0] or 0
+    wanted = b2.n_train(data)
+    return fit.n_rows is None or fit.n_rows >= 0.9 * wanted or (fit.n_rows >= 0.7 * wanted <= fit.n_rows + kept_back)
+
+
+def base_credit(fit, data):
+    """Structure and data, each with its share; a training that taught nothing earns nothing."""
+    if not fit.learned or b2.share_of_test(fit, data) > b2.TEST_SHARE:
+        return 0.0
+    structure = {0: 0.5, 1: 0.25}.get(b2.deviations(fit.model), 0.0)
+    return structure + (0.5 if is_full(fit, data) and b2.finished(fit) else 0.0)
+
+
+@pytest.mark.criterion("filters-shown")
+def test_the_learned_filters_are_shown(say, submission, notebook, fits):
+    convolutional = [f for f in fits if f.is_convolutional and f.learned]
+    if not convolutional:
+        say.blocked("no-training")
+    first = min((f.cell for f in convolutional if f.cell is not None), default=0)
+    shown = sorted(cell for cell, n in drawn(submission).items() if shows_filters(notebook, cell, n, submission))
+    after = [cell for cell in shown if cell >= first]
+    if after:
+        say.passed(cell=after[0])
+    if shown:
+        say.partial(0.5, "only-before", cell=shown[0])
+    say.failed("missing")
+
+
+def drawn(submission):
+    """Pictures drawn by each cell, over all its figures."""
+    totals = Counter()
+    for figure in submission.evidence.figures:
+        if figure.cell is not None:
+            totals[figure.cell] += figure.images or figure.axes
+    return totals
+
+
+def shows_filters(notebook, cell, n_pictures, submission):
+    """A picture for each filter of some layer, or code that speaks of filters and draws."""
+    sizes = {layer.config.get("filters") for m in submission.evidence.models for layer in m.layers}
+    one_each = any(n_pictures % size == 0 for size in sizes if isinstance(size, int) and size > 1)
+    source = notebook[cell].source.lower() if cell < len(notebook) else ""
+    spoken_of = any(word in source for word in ("filter", "フィルタ", "kernel", "get_weights"))
+    return n_pictures > 0 and (one_each or spoken_of)
+
+
+@pytest.mark.criterion("small-data-model")
+def test_a_convolutional_model_was_trained_on_600_images(say, submission, fits, data):
+    flag_test_images(say, fits, data)
+    convolutional = [f for f in fits if f.is_convolutional]
+    if not convolutional:
+        say.failed("no-convolution")
+    standing, fit = b2.best_small(convolutional, data)
+    if fit is None:
+        others = [f for f in convolutional if f.n_rows and f.n_rows < 0.7 * b2.n_train(data)]
+        if size := b2.nearest_size(others):
+            say.failed("other-size", rows=size)
+        trained = {f.model.id for f in fits}
+        untrained = [m for m in submission.evidence.models if m.layers_of("Conv2D") and m.id not in trained]
+        say.failed("never-trained" if untrained else "missing")
+    seen = {"rows": fit.n_rows, "epochs": fit.epochs_run, "cell": fit.cell}
+    match standing:
+        case Standing.RIGHT:
+            say.passed(**seen)
+        case Standing.UNKNOWN:
+            say.needs_review("unknown-images", **seen)
+        case Standing.NEAR:
+            say.partial(0.5, "near", **seen)
+        case Standing.CONTINUED:
+            say.partial(0.25, "continued", **seen)
+        case Standing.UNFINISHED:
+            say.partial(0.5, "unfinished", **seen)
+        case Standing.TEST_IMAGES:
+            say.failed("test-images", share=b2.share_of_test(fit, data), **seen)
+        case _:
+            say.failed("not-learned", **seen)
+
+
+def flag_test_images(say, fits, data):
+    """A person should see every training that had test images in it, whatever it was for."""
+    for fit in fits:
+        share = b2.share_of_test(fit, data)
+        if share > b2.TEST_SHARE:
+            place = fit.cell + 1 if fit.cell is not None else "?"
+            say.flag(FlagKind.TRAINED_ON_TEST_DATA, "common/test-images", share=share, place=place)
+
+
+@pytest.mark.criterion("small-data-accuracy")
+def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, data, threshold):
+    valid = b2.valid_small(submission.fits, data)
+    flag_wrong_claims(say, submission, answers, valid, data)
+    if not valid:
+        say.blocked("no-model")
+    measured = [f for f in valid if f.measured_accuracy is not None]
+    if not measured:
+        explain_missing(say, valid[-1])
+    bound = threshold("small-data-accuracy")
+    enough = [f for f in measured if f.measured_accuracy >= bound.value]
+    fit = enough[-1] if enough else max(measured, key=lambda f: f.measured_accuracy)
+    seen = {"test_accuracy": fit.measured_accuracy, **bound.measured(), "epochs": fit.epochs_run, "cell": fit.cell}
+    if enough:
+        say.passed(**seen)
+    if submission.quick or any(f.capped for f in valid):
+        say.needs_review("undecided-quick", **seen)
+    if fit.measured_accuracy >= HALF_CREDIT_ACCURACY:
+        say.partial(0.5, "below", **seen)
+    say.failed("far-below", **seen)
+
+
+def explain_missing(say, fit):
+    """No accuracy: the student's doing has a reason; anything else is a fault of ours."""
+    measurement = fit.measurement
+    if measurement is None or measurement.our_fault or measurement.reason is None:
+        raise RuntimeError(f"{fit.id} was not measured: {measurement}")
+    say.blocked(measurement.reason, cell=fit.cell)
+
+
+def flag_wrong_claims(say, submission, answers, valid, data):
+    """Stated accuracies of the experiment that nothing measured comes near; in doubt there is no flag."""
+    if submission.quick:
+        return
+    place = b2.section(submission.cells, "B2-1-2", [f for f in submission.fits if is_small(f, data)])
+    inside = [f for f in submission.fits if f.cell is not None and f.cell in place]
+    printed = [c for c in b2.printed_claims(submission.cells, place) if inside or c.typed]
+    known = accuracies(submission.evidence, [*inside, *valid], place)
+    wrong = [c for c in printed if far_from(c, known)]
+    if valid and (answer := answers["comparison-discussion"]).cells:
+        written = b2.written_claims(answer.text, answer.cells[0])
+        wrong += [c for c in written if far_from(c, submission.known_accuracies)]
+    for claim in wrong:
+        say.flag(FlagKind.CLAIM_DIFFERS, "claim-differs", claimed=claim.value, place=claim.cell + 1)
+
+
+def accuracies(evidence, fits, place):
+    """Accuracies measured, logged and evaluated in the cells ``place`` and of the trainings ``fits``."""
+    ids = {f.id for f in fits}
+    records = [log for f in fits for log in f.fit.logs]
+    records += [e.results for e in evidence.evaluations if e.cell in place or e.after_fit in ids]
+    values = [v for record in records for name, v in record.items() if "acc" in name]
+    return [v for v in (*values, *(f.measured_accuracy for f in fits)) if v is not None]
+
+
+def far_from(claim, known):
+    return all(abs(claim.value - value) > CLAIM_TOLERANCE for value in known)
+
+
+def is_small(fit, data):
+    return b2.standing(fit, data) > Standing.ELSEWHERE
+
+
+@pytest.mark.criterion("bpnn-comparison")
+def test_it_is_compared_with_a_network_without_convolution(say, submission, answers, data):
+    dense = [f for f in submission.fits if not f.is_convolutional and f.learned and b2.finished(f)]
+    small = [f for f in dense if b2.standing(f, data) >= Standing.NEAR]
+    others = [f for f in dense if f not in small]
+    counterparts = b2.valid_small(submission.fits, data)
+    same = [f for f in small if any(same_images(f, c) for c in counterparts)]
+    if tried := [f for f in same if f.tried]:
+        say.passed("trained", **compared(tried[-1], counterparts[-1]))
+    texts = [a.text for a in answers.values()] + b2.texts_in_code(submission.cells)
+    quoted = b2.quoted_bpnn(texts)
+    if quoted is not None and not any(abs(quoted - (f.measured_accuracy or 0)) <= 0.005 for f in others):
+        say.passed("quoted", quoted=quoted)
+    if same:
+        say.partial(0.75, "not-evaluated", cell=same[-1].cell)
+    if small:
+        key = "other-images" if counterparts else "no-counterpart"
+        say.partial(0.5, key, cell=small[-1].cell, rows=small[-1].n_rows)
+    if others and (size := b2.nearest_size(others)):
+        say.failed("other-size", cell=others[-1].cell, rows=size)
+    say.failed("missing")
+
+
+def same_images(fit, counterpart):
+    """The same images, or, where they are unknown, as many."""
+    if len(fit.unique_rows) and len(counterpart.unique_rows):
+        return fit.same_images(counterpart) >= 0.85  # one of them may have been split for validation by hand
+    return fit.n_rows == counterpart.n_rows
+
+
+def compared(fit, counterpart):
+    return {
+        "bpnn_accuracy": fit.measured_accuracy,
+        "cnn_accuracy": counterpart.measured_accuracy,
+        "rows": fit.n_rows,
+        "cell": fit.cell,
+    }
+
+
+@pytest.mark.criterion("filters-discussion")
+def test_the_filters_are_discussed(say, answers):
+    judge_answer(say, answers["filters-discussion"])
+
+
+@pytest.mark.criterion("comparison-discussion")
+def test_the_difference_is_explained(say, answers):
+    judge_answer(say, answers["comparison-discussion"])
+
+
+def judge_answer(say, answer):
+    """Whether there is something for a person to read."""
+    seen = {"characters": answer.characters, "wanted": answer.needed}
+    if answer.empty:
+        say.failed("only-given" if answer.given else "empty", **seen)
+    seen |= {"where": answer.where, "cell": answer.cells[0]}
+    if answer.too_short:
+        say.failed("too-short", **seen)
+    if not answer.has_substance:
+        say.needs_review("short", **seen)
+    say.needs_review("found", **seen)

@@ -1,0 +1,53 @@
+"""The rubric's own files: points, texts, and what may be public."""
+
+import ast
+import string
+import tomllib
+
+import pytest
+from checks_factory import REPOSITORY
+
+from grader.rubric import Course
+
+
+def _keys(path):
+    """Criterion and key of each ``say.xxx("key")`` in a rubric file; the criterion is that of the enclosing check."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for function in (n for n in tree.body if isinstance(n, ast.FunctionDef)):
+        marks = [d.args[0].value for d in function.decorator_list if getattr(d.func, "attr", "") == "criterion"]
+        for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
+            if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == "say":
+                keys = ast.walk(call.args[1 if call.func.attr == "partial" else 0]) if call.args else ()
+                strings = [n.value for n in keys if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+                yield (marks or [None])[0], call.func.attr, strings
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("file", ["test_public.py", "test_staff.py"])
+def test_every_key_that_a_check_says_has_a_text(language, file):
+    directory = REPOSITORY / "rubrics" / "b2-1"
+    texts = tomllib.loads((directory / "rubric.toml").read_text("utf-8"))["texts"][language]
+    known = {key.split("/", 1)[1] for key in texts}
+    said = {(c, how, key) for c, how, keys in _keys(directory / file) if how != "flag" for key in keys}
+    assert said
+    missing = {(c, key) for c, _, key in said if (f"{c}/{key}" not in texts if c else key not in known)}
+    assert missing == set()
+
+
+def test_both_languages_have_the_same_texts_and_placeholders():
+    texts = tomllib.loads((REPOSITORY / "rubrics" / "b2-1" / "rubric.toml").read_text("utf-8"))["texts"]
+    assert texts["ja"].keys() == texts["en"].keys()
+    for key in texts["ja"]:
+        used = [{name for _, name, _, _ in string.Formatter().parse(texts[lang][key]) if name} for lang in ("ja", "en")]
+        assert used[0] == used[1], key
+
+
+def test_public_files_name_nothing_that_is_for_staff():
+    directory = REPOSITORY / "rubrics" / "b2-1"
+    for path in (directory / "test_public.py", directory / "helpers_public_b2_1.py"):
+        assert "held-out" not in path.read_text("utf-8")
+        assert "held_out" not in path.read_text("utf-8")
+
+
+def test_25_points_are_given():
+    assert Course(REPOSITORY).rubric("b2-1").max_points == 25
