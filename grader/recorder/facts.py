@@ -12,12 +12,21 @@ _MAIN_PARAMETERS = frozenset(
     {"filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "pool_size", "units", "rate"}
     | {"target_shape", "activation", "use_bias", "axis", "interpolation", "size", "data_format"}
 )
+_FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
 _OWN_CALLBACKS = frozenset({"History", "ProgbarLogger", "EpochRecorder"})
 
 
 def is_builtin(cls: type) -> bool:
     """Whether a class is Keras' own."""
-    return str(cls.__module__).split(".", 1)[0] in ("keras", "tf_keras", "tensorflow")
+    return str(cls.__module__).split(".", 1)[0] in _FRAMEWORKS
+
+
+def can_be_rebuilt(layer: Any) -> bool:
+    """Whether a layer is Keras' own and carries no code of the student's: no Lambda, no own activation function."""
+    activation = getattr(layer, "activation", None)
+    module = str(getattr(activation, "__module__", None) or "keras")
+    own_code = callable(activation) and module.split(".", 1)[0] not in _FRAMEWORKS
+    return is_builtin(type(layer)) and type(layer).__name__ not in ("Lambda", "TFSMLayer") and not own_code
 
 
 def _shape(value: Any) -> list[int | None] | None:
@@ -126,7 +135,8 @@ def model_facts(model: Any, compiled: dict[str, Any]) -> dict[str, Any]:
 
     :param compiled: the arguments that ``compile`` was given.
     """
-    layers = [layer_facts(layer) for layer in leaf_layers(model)][:500]
+    leaves = list(leaf_layers(model))[:500]
+    layers = [layer_facts(layer) for layer in leaves]
     how = kind(model)
     optimizer = getattr(model, "optimizer", None)
     try:
@@ -143,7 +153,7 @@ def model_facts(model: Any, compiled: dict[str, Any]) -> dict[str, Any]:
         "learning_rate": _learning_rate(optimizer),
         "loss": _named(compiled.get("loss")),
         "metrics": _metric_names(compiled.get("metrics")),
-        "custom": how == "subclassed" or not all(layer["builtin"] for layer in layers),
+        "custom": how == "subclassed" or not all(map(can_be_rebuilt, leaves)),
     }
 
 
