@@ -1,0 +1,22 @@
+"""Shows results to people: a report per student, a class dashboard, lines for a terminal; templates: ``reports/``."""
+
+from grader.reporting.context import Audience, ReportContext, TestSet, ThresholdView
+from grader.reporting.dashboard import DashboardInfo, IndexEntry, dashboard, index
+from grader.reporting.report import student_report
+from grader.reporting.terminal import Line, plain, result_lines, summary_lines
+
+__all__ = [
+    "Audience",
+    "DashboardInfo",
+    "IndexEntry",
+    "Line",
+    "ReportContext",
+    "TestSet",
+    "ThresholdView",
+    "dashboard",
+    "index",
+    "plain",
+    "result_lines",
+    "student_report",
+    "summary_lines",
+]

@@ -1,0 +1,264 @@
+"""The report of one attempt: what did I get, what is still open, what do I do next. One self-contained page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from grader.errors import EvidenceError
+from grader.evidence import Evidence
+from grader.model import (
+    Budget,
+    Execution,
+    ExecutionOutcome,
+    FlagKind,
+    Outcome,
+    Result,
+    Status,
+    Text,
+    Zone,
+)
+from grader.reporting import figures
+from grader.reporting.context import Audience, ReportContext, TestSet, ThresholdView, localised_title, render_page
+from grader.reporting.criteria import criterion_views, shown_criteria
+from grader.reporting.notebook import CellView, cell_views
+from grader.reporting.trainings import TrainingView, training_views
+from grader.reporting.words import FLAG_WORDS, Words
+
+# Flags that accuse, or speak of other people, are for staff to judge first.
+_STUDENT_FLAGS = frozenset({FlagKind.COMPATIBILITY, FlagKind.CLAIM_DIFFERS, FlagKind.TRAINED_ON_TEST_DATA})
+
+_EXECUTION_NOTES = {
+    ExecutionOutcome.CELL_ERROR: Text(
+        "A cell stopped with an error. The cells after it were still tried, and everything that ran was graded."
+    ),
+    ExecutionOutcome.TIMEOUT: Text(
+        "The notebook did not finish within the time limit. What ran until then was graded. "
+        "Look for an endless loop, or for more epochs than were asked for."
+    ),
+    ExecutionOutcome.MEMORY: Text(
+        "The notebook needed more memory than it may have and was stopped. What ran until then was graded. "
+        "Look for arrays that are far larger than the data."
+    ),
+    ExecutionOutcome.KERNEL_DIED: Text(
+        "The kernel died while the notebook ran. What ran until then was graded. "
+        "Restart the kernel, run all cells, and see which one it is."
+    ),
+    ExecutionOutcome.BUDGET: Text(
+        "Trainings were shortened to save time, so accuracies say little here. Points for them need a full run."
+    ),
+}
+_UNREADABLE_NEXT = Text(
+    "Open the file in Jupyter or Colab. If it opens, save it as .ipynb and hand it in again; "
+    "if it does not, go back to your last copy that does."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreView:
+    """The head of a page: points as written, the bar, and what is still open in a sentence."""
+
+    points: str
+    total: str
+    bar: Markup
+    note: str
+
+
+def student_report(
+    result: Result,
+    evidence: Evidence | None,
+    context: ReportContext,
+    *,
+    audience: Audience | str = Audience.STUDENT,
+    thresholds: Mapping[str, ThresholdView] | None = None,
+    images: TestSet | None = None,
+) -> str:
+    """The page of one attempt as HTML.
+
+    :param result: with the score already redacted for ``audience``.
+    :param evidence: ``None`` where there is none (an unreadable file): the page is then about that.
+    :param thresholds: by name of the rubric's threshold; those that ``audience`` may see.
+    :param images: for confusion matrix and mistakes; left out without it.
+    """
+    words, reader = context.words, Audience(audience)
+    cells, trainings, faults = _from_evidence(words, result, evidence, images)
+    labels = {cell.index: cell.label for cell in cells}
+    criteria = criterion_views(context, result, reader, thresholds or {}, labels)
+    if result.score.status is Status.NOT_GRADABLE and len({(c.outcome, c.message) for c in criteria}) == 1:
+        criteria = []
+    return render_page(
+        context,
+        "report.html.jinja",
+        audience=reader,
+        result=result,
+        title=localised_title(context.assignment.title, words.language),
+        name=_name(words, result, reader),
+        score=_score(words, result, reader),
+        banners=_banners(words, result, reader),
+        tally=sorted(Counter(c.outcome for c in criteria).items(), key=lambda item: list(Outcome).index(item[0])),
+        criteria=criteria,
+        trainings=trainings,
+        cells=cells,
+        notes=[words.render(note) for note in (*result.notes, *result.execution.notes)],
+        flags=_flags(words, result, reader),
+        conflicts=[words.render(c) for c in result.conflicts] if reader is Audience.STAFF else [],
+        faults=faults if reader is Audience.STAFF else [],
+        reproduce=_reproduce(words, result, evidence),
+    )
+
+
+def _from_evidence(
+    words: Words, result: Result, evidence: Evidence | None, images: TestSet | None
+) -> tuple[list[CellView], list[TrainingView], list[str]]:
+    """Cells and trainings; a damaged folder costs the section, not the page, and staff are told."""
+    if evidence is None:
+        return [], [], []
+    faults = list(evidence.faults)
+    try:
+        cells = cell_views(words, evidence.notebook(), result.execution)
+    except EvidenceError as error:
+        cells = []
+        faults.append(str(error))
+    return cells, training_views(words, evidence, result.score, images), faults
+
+
+def _name(words: Words, result: Result, audience: Audience) -> str:
+    if audience is Audience.CHECK:
+        return words.say("Self-check")
+    if result.student.name:
+        return words.say("{name}", name=result.student.name)
+    return result.student.id or words.say("Name not known")
+
+
+def _score(words: Words, result: Result, audience: Audience) -> ScoreView | None:
+    """``None`` where no points can be shown at all."""
+    score = result.score
+    if score.status is Status.NOT_GRADABLE or score.points is None:
+        return None
+    points, pending, most = score.points, score.pending, score.max_points
+    note = ""
+    if audience is Audience.CHECK:
+        shown = shown_criteria(result, audience)
+        points = sum(c.points or 0.0 for c in shown)
+        pending = sum(c.max_points for c in shown if c.points is None)
+        most = sum(c.max_points for c in shown)
+        note = words.say("Public criteria only. This is no grade.")
+    elif pending > 0:
+        note = _open_note(words, result)
+    bar = figures.score_bar(words, points, pending, most)
+    return ScoreView(words.points(points), words.total(most), bar, note)
+
+
+def _open_note(words: Words, result: Result) -> str:
+    pending = words.total(result.score.pending)
+    if any(c.outcome is Outcome.ERRORED for c in result.score.criteria):
+        return words.say("{n} more points are open: staff look at them", n=pending)
+    return words.say("{n} more points are open: staff read what you wrote", n=pending)
+
+
+def _banners(words: Words, result: Result, audience: Audience) -> list[tuple[str, str, str]]:
+    """What must be said before anything else: look, headline, sentence."""
+    banners: list[tuple[str, str, str]] = []
+    if audience is Audience.CHECK:
+        sentence = words.say(
+            "Only the public criteria are tried here. Staff also read what you wrote and may look at more: "
+            "the points below are not your grade."
+        )
+        banners.append(("plain", words.say("What this check tells you"), sentence))
+    if result.score.status is Status.NOT_GRADABLE:
+        reason = words.render(result.score.reason) or words.say("There is nothing that can be graded.")
+        banners.append(("failed", words.say("This submission could not be graded"), reason))
+    if result.execution.outcome is ExecutionOutcome.UNREADABLE:
+        banners.append(("next", words.say("Next step"), words.render(_UNREADABLE_NEXT)))
+    note = _EXECUTION_NOTES.get(result.execution.outcome)
+    if note is not None:
+        banners.append(("partial", _headline(words, result), words.render(note)))
+    elif result.execution.budget is Budget.QUICK and result.execution.outcome is ExecutionOutcome.OK:
+        banners.append(("partial", words.say("Quick check"), words.render(_EXECUTION_NOTES[ExecutionOutcome.BUDGET])))
+    if any(c.outcome is Outcome.ERRORED for c in result.score.criteria):
+        sentence = words.say(
+            "Part of the grading did not work. This is our fault and costs you no points; staff know about it."
+        )
+        banners.append(("errored", words.say("A fault of the grader"), sentence))
+    return banners
+
+
+def _headline(words: Words, result: Result) -> str:
+    """How the run ended, and where."""
+    headlines = {
+        ExecutionOutcome.CELL_ERROR: words.say("Not every cell ran"),
+        ExecutionOutcome.TIMEOUT: words.say("Out of time"),
+        ExecutionOutcome.MEMORY: words.say("Out of memory"),
+        ExecutionOutcome.KERNEL_DIED: words.say("The kernel died"),
+        ExecutionOutcome.BUDGET: words.say("Quick check"),
+    }
+    return headlines[result.execution.outcome]
+
+
+def _flags(words: Words, result: Result, audience: Audience) -> list[tuple[str, str]]:
+    return [
+        (words.render(FLAG_WORDS[flag.kind]), words.render(flag.message))
+        for flag in result.score.flags
+        if audience is Audience.STAFF or flag.kind in _STUDENT_FLAGS
+    ]
+
+
+def _reproduce(words: Words, result: Result, evidence: Evidence | None) -> list[tuple[str, str]]:
+    """What somebody needs to get the same numbers again."""
+    execution = result.execution
+    versions = {**execution.versions, **({"grader": result.grader_version} if result.grader_version else {})}
+    rows = [(words.say("Versions"), " · ".join(f"{name} {version}" for name, version in versions.items()))]
+    rows.append((words.say("Seed"), str(execution.seed)))
+    rows.append((words.say("Budget"), _budget(words, execution.budget)))
+    rows.append((words.say("Data"), _datasets(evidence)))
+    rubric = words.say("{rubric}, version {version}", rubric=result.assignment, version=result.rubric_version or "–")
+    rows.append((words.say("Rubric"), rubric))
+    if execution.trained_fits is not None:
+        rows.append((words.say("Trainings"), _trained(words, execution)))
+    rows.append((words.say("Weights measured"), _zones(words, result)))
+    rows.append((words.say("Sandbox"), execution.sandbox))
+    if execution.duration_s is not None:
+        rows.append((words.say("Time and memory"), _cost(words, result)))
+    file = re.split(r"[/\\\\!]", result.source)[-1]
+    rows.append((words.say("File"), f"{file} · {result.digest[:19]}…"))
+    return [(name, value) for name, value in rows if value]
+
+
+def _trained(words: Words, execution: Execution) -> str:
+    if not execution.replayed_fits:
+        return words.say("{trained} trained here", trained=execution.trained_fits)
+    return words.say(
+        "{trained} trained here, {replayed} replayed from our own identical training",
+        trained=execution.trained_fits,
+        replayed=execution.replayed_fits,
+    )
+
+
+def _budget(words: Words, budget: Budget) -> str:
+    return words.say("full, as written") if budget is Budget.FULL else words.say("quick, trainings shortened")
+
+
+def _datasets(evidence: Evidence | None) -> str:
+    known = evidence.datasets.items() if evidence else ()
+    return " · ".join(f"{name} {digest[:10]}…" for name, digest in known if digest)
+
+
+def _zones(words: Words, result: Result) -> str:
+    zones = {m.zone for m in result.verified.measurements}
+    said = []
+    if Zone.VERIFIER in zones:
+        said.append(words.say("in a clean process without the notebook's code"))
+    if Zone.STUDENT in zones:
+        said.append(words.say("beside the notebook, for models with layers of their own"))
+    return " · ".join(said)
+
+
+def _cost(words: Words, result: Result) -> str:
+    parts = [words.duration(result.execution.duration_s)]
+    if result.execution.peak_memory_mib is not None:
+        parts.append(f"{words.count(round(result.execution.peak_memory_mib))} MiB")
+    return " · ".join(parts)
