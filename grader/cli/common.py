@@ -56,27 +56,21 @@ def write_json(rows: Sequence[dict[str, Any]], file: str | None) -> None:
     part.replace(path)
 
 
-def needs_attention(graded: Graded) -> bool:
-    """Whether a person must look before this attempt can be graded: a fault of ours, an unreadable file."""
-    from grader.model import Outcome, Status
-
-    score = graded.result.score
-    errored = any(line.outcome is Outcome.ERRORED for line in score.criteria)
-    return graded.fault is not None or errored or score.status is Status.NOT_GRADABLE
-
-
-def finish(context: Context, graded: Sequence[Graded], json_file: str | None, out: Console) -> None:
+def finish(
+    context: Context, graded: Sequence[Graded], json_file: str | None, out: Console, duration_s: float | None = None
+) -> None:
     """Reports, result file, a summary, and the exit code of the contract.
 
     :raises typer.Exit: 1 where some attempt needs attention, 3 where that is a fault of ours.
     """
     from grader.cli.summary import print_summary
     from grader.pipeline import publish
+    from grader.pipeline.publish import needs_attention
 
-    published = publish(context)
+    published = publish(context, duration_s)
     write_json([published.row(one.result) for one in graded], json_file)
     print_summary(context, graded, published, out)
     if any(one.fault is not None for one in graded):
         raise typer.Exit(3)
-    if any(needs_attention(one) for one in graded):
+    if any(needs_attention(one.result) for one in graded):
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -50,8 +51,9 @@ def grade(
     """
     from grader.cli.progress import BatchDisplay
     from grader.errors import UsageError
-    from grader.intake import collect, read_roster
+    from grader.intake import collect
     from grader.pipeline import grade_batch, open_context
+    from grader.pipeline.publish import keep_roster
 
     del no_replay
     if cluster is not None:
@@ -71,12 +73,17 @@ def grade(
     if settings.sandbox not in ("none", "auto"):
         raise UsageError(f"--sandbox {settings.sandbox} is not available in this version; the only one is none")
     context = open_context(settings, assignment)
-    attempts = collect(paths, assignment, read_roster(roster) if roster else None)
     out = console(json_file)
+    catalogue = context.catalogue(context.language_of(None))
+    known = keep_roster(context, roster) if roster else None
+    attempts = collect(
+        paths, assignment, known, lambda text: out.print(catalogue.render(text), markup=False, style="dim")
+    )
+    started = time.monotonic()
     out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; no sandbox in this version")
     with BatchDisplay(out, len(attempts), settings.jobs).shown() as batch:
         graded = grade_batch(context, attempts, fresh=fresh, batch=batch)
-    finish(context, graded, json_file, out)
+    finish(context, graded, json_file, out, time.monotonic() - started)
 
 
 def regrade(

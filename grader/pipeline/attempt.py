@@ -125,7 +125,9 @@ def _verify(context: Context, directory: Path) -> Verified:
     evidence = read_evidence(directory)
     if context.dataset is None or not evidence.fits:
         return Verified(dataset=context.assignment.dataset)
-    settings = VerifierSettings(timeout_s=context.settings.verification_timeout_s)
+    settings = VerifierSettings(
+        timeout_s=context.settings.verification_timeout_s, threads=context.settings.threads_per_kernel
+    )
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch:
         return verify(
             evidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 from grader.config import Settings
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, read_evidence
-from grader.model import Result
+from grader.intake import Roster, read_roster
+from grader.model import Outcome, Result, Status, Student
 from grader.pipeline.context import Context
 from grader.reporting import DashboardInfo, IndexEntry, dashboard, index, student_report
 from grader.scoring import Audience, apply_edits, redact, result_row
 from grader.store import Gradebook, StoredResult
 
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
+_ROSTER = "roster.csv"
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,11 @@ def counting_results(context: Context) -> list[Result]:
     return [_final(context, stored) for stored in context.gradebook.counting(context.assignment.id)]
 
 
-def publish(context: Context) -> Published:
-    """Writes every report of the assignment and its dashboard; pages of a former run are replaced one by one."""
+def publish(context: Context, duration_s: float | None = None) -> Published:
+    """Writes every report of the assignment and its dashboard; pages of a former run are replaced one by one.
+
+    :param duration_s: wall time of the batch that was just graded, for the dashboard.
+    """
     reports = context.workspace / "reports" / context.assignment.id
     staff = context.workspace / "dashboard" / context.assignment.id
     for folder in (reports, staff):
@@ -65,23 +71,45 @@ def publish(context: Context) -> Published:
     page = context.workspace / "dashboard" / f"{context.assignment.id}.html"
     counting = [replace(r, report=f"{context.assignment.id}/{_name_of(r)}") for r in counting_results(context)]
     view = context.report_context(context.language_of(None))
-    info = DashboardInfo(generated_at=_now(), duration_s=None, link_prefix="")
+    info = DashboardInfo(_now(), duration_s, link_prefix="", roster=_roster(context))
     _write(page, dashboard(counting, view, info))
-    _write_index(context, len(counting))
+    _write_index(context, counting)
     return Published(context, page, reports, results, paths)
 
 
-def _write_index(context: Context, n_results: int) -> None:
+def keep_roster(context: Context, file: Path) -> Roster:
+    """Reads the class list and keeps it in the workspace, so that the dashboard knows who has not handed in."""
+    roster = read_roster(file)
+    part = context.workspace / "roster.part"
+    part.write_bytes(file.read_bytes())
+    part.replace(context.workspace / _ROSTER)
+    return roster
+
+
+def _roster(context: Context) -> Sequence[Student]:
+    path = context.workspace / _ROSTER
+    return tuple(read_roster(path).students) if path.is_file() else ()
+
+
+def needs_attention(result: Result) -> bool:
+    """Whether staff must act before this attempt can be graded: a fault of ours, or an unreadable file."""
+    errored = any(line.outcome is Outcome.ERRORED for line in result.score.criteria)
+    return errored or result.score.status is Status.NOT_GRADABLE
+
+
+def _write_index(context: Context, counting: Sequence[Result]) -> None:
     language = context.language_of(None)
     title = context.assignment.title.get(language) or context.assignment.id
     entries = []
     for ident in context.gradebook.assignments():
         if ident == context.assignment.id:
-            entries.append(IndexEntry(title, f"{ident}.html", n_results, 0, _now()))
+            n_attention = sum(map(needs_attention, counting))
+            entries.append(IndexEntry(title, f"{ident}.html", len(counting), n_attention, _now()))
         elif ident in context.course.assignment_ids():
             other = context.course.assignment(ident)
-            count = len(context.gradebook.counting(ident))
-            entries.append(IndexEntry(other.title.get(language) or ident, f"{ident}.html", count, 0))
+            results = [stored.result for stored in context.gradebook.counting(ident)]
+            n_attention = sum(map(needs_attention, results))
+            entries.append(IndexEntry(other.title.get(language) or ident, f"{ident}.html", len(results), n_attention))
     page = index(entries, context.catalogue(language), context.course.reports_dir, _now())
     _write(context.workspace / "dashboard" / "index.html", page)
 
