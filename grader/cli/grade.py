@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -76,9 +77,8 @@ def grade(
     out = console(json_file)
     catalogue = context.catalogue(context.language_of(None))
     known = keep_roster(context, roster) if roster else None
-    attempts = collect(
-        paths, assignment, known, lambda text: out.print(catalogue.render(text), markup=False, style="dim")
-    )
+    words = partial(out.print, markup=False, style="dim")
+    attempts = collect(paths, assignment, known, lambda text: words(catalogue.render(text)))
     started = time.monotonic()
     out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; no sandbox in this version")
     with BatchDisplay(out, len(attempts), settings.jobs).shown() as batch:

@@ -73,10 +73,13 @@ def test_a_sample_gets_the_result_expected_of_it(outcome, small_course, name):
 
 
 def test_one_job_or_two_give_identical_results(outcome, small_course, class_folder, tmp_path):
-    """All but the endless loop, whose cell limit the first class has shown."""
-    shutil.copytree(class_folder, tmp_path / "class", ignore=shutil.ignore_patterns("s09*"))
+    """Half of the class, of every kind but the endless loop, in another order."""
+    names = ("s12", "s01", "s02", "s06", "s10", "s11")
+    (tmp_path / "class").mkdir()
+    for name in names:
+        shutil.copy(class_folder / f"{name}.ipynb", tmp_path / "class")
     _, again = graded(small_course, tmp_path / "class", tmp_path / "workspace", jobs=1)
-    first = {name: row for name, row in comparable(outcome[1]).items() if name != "s09"}
+    first = {name: row for name, row in comparable(outcome[1]).items() if name in names}
     assert without_source(comparable(again)) == without_source(first)
 
 
@@ -148,11 +151,7 @@ def test_an_author_runs_the_rubric_as_plain_pytest(outcome, small_course):
     context, rows = outcome
     folder = context.workspace / "evidence" / rows["s01"]["evidence"]
     command = [sys.executable, "-m", "pytest", "-p", "grader.checks.plugin", str(small_course.root / "rubrics/b2-1")]
-    done = subprocess.run(
-        [*command, "--evidence", str(folder), "--data-dir", str(small_course.data)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += ["--evidence", str(folder), "--data-dir", str(small_course.data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "passed" in done.stdout
     assert done.returncode in (0, 1), done.stdout + done.stderr
