@@ -107,9 +107,10 @@ def _view(
         only = replace(checks[0], message="" if checks[0].message == message else checks[0].message)
         checks = (only,) if only.message or only.hint or only.detail or only.cell is not None else ()
     settled = criterion.outcome in (Outcome.PASSED, Outcome.NEEDS_REVIEW)
+    hidden = criterion.visibility is Visibility.STAFF and audience is not Audience.STAFF
     return CriterionView(
         id=criterion.id,
-        title=criterion_title(context, criterion.id),
+        title=words.say("An item for staff") if hidden else criterion_title(context, criterion.id),
         outcome=criterion.outcome,
         points=words.points(criterion.points),
         max_points=words.points(criterion.max_points),

@@ -196,6 +196,8 @@ def test_staff_lines_keep_their_points_and_say_nothing_to_students(factory, evid
     )
     html = student_report(factory.result(score=factory.score((line,))), evidence, ja)
     assert "secret" not in html
+    assert "ノートブックが最後まで" not in html
+    assert "担当者用の項目" in html
     assert "この項目の確認内容は担当者にのみ表示されます。" in html
     assert "<b>2.5</b> / 2.5 点" in html
 
