@@ -111,7 +111,7 @@ class Settings:
         default=None,
         repr=False,
         metadata={
-            "help": "Secret seed of the held-out test images; none: made once for each workspace.",
+            "help": "Secret seed of the held-out test images; none: drawn once for the course.",
             "secret": True,
         },
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +26,7 @@ from grader.execution import ExecutionRequest
 from grader.messages import Catalogue
 from grader.model import Budget
 from grader.reporting import ReportContext, TestSet, ThresholdView
-from grader.rubric import Assignment, Calibration, Course, Rubric, read_calibration
+from grader.rubric import Assignment, Calibration, Course, Rubric, bundled_course_dir, read_calibration
 from grader.store import Gradebook
 
 _SEED_LIMIT = 2**31
@@ -87,17 +89,17 @@ class Context:
 
     @cached_property
     def held_out_seed(self) -> int | None:
-        """The course's secret: set by its staff, else drawn once for this workspace; none in a student's own check."""
+        """The course's secret: set by its staff, else drawn once; none in a student's own check.
+
+        It lies in the course's own folder, so that every workspace measures alike; for the bundled course, which is no
+        secret place, with this user's data sets.
+        """
         if self.public_only:
             return None
         if self.settings.held_out_seed is not None:
             return self.settings.held_out_seed
-        path = self.workspace / "held_out.seed"
-        if not path.is_file():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(str(secrets.randbelow(_SEED_LIMIT)))
-        return int(path.read_text("ascii"))
+        own = self.course.root != bundled_course_dir() and os.access(self.course.root, os.W_OK)
+        return _drawn_once((self.course.root if own else self.store.root) / "held_out.seed")
 
     def catalogue(self, language: str) -> Catalogue:
         """Program and rubric texts in ``language``."""
@@ -211,6 +213,19 @@ class Context:
             "memory_limit_mib": request.memory_limit_mib,
             "datasets": {name: entry["digest"] for name, entry in sorted(request.datasets.items())},
         }
+
+
+def _drawn_once(path: Path) -> int:
+    """The number in ``path``; drawn now if there is none, by whichever process comes first."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".held_out-")  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(str(secrets.randbelow(_SEED_LIMIT)))
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+        Path(part).unlink()
+    return int(path.read_text("ascii"))
 
 
 def open_context(
