@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import attempts, calibrate, check, course, data, doctor, grade, handout
+from grader.cli import attempts, calibrate, check, course, data, doctor, grade, handout, points
 
 app = typer.Typer(
     name="grader",
@@ -34,5 +34,6 @@ handout.register(app)
 grade.register(app)
 check.register(app)
 attempts.register(app)
+points.register(app)
 calibrate.register(app)
 course.register(app)

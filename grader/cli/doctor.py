@@ -91,11 +91,18 @@ def _data(settings: Settings) -> Iterator[Finding]:
     from grader.rubric import Course
 
     store = DataStore(settings.data_dir)
-    for spec in load_catalogue(Course(settings.course).root).values():
+    course = Course(settings.course)
+    used = {course.assignment(ident).dataset for ident in course.assignment_ids()}
+    for spec in load_catalogue(course.root).values():
         if stored := store.get(spec):
             yield Finding("ok", spec.name, str(stored.directory))
         else:
-            yield Finding("missing", spec.name, f"not in {store.root}", f"grader data install {spec.name}")
+            yield Finding(
+                "missing" if spec.name in used else "note",
+                spec.name,
+                f"not in {store.root}",
+                f"grader data install {spec.name}",
+            )
 
 
 def _course(settings: Settings) -> Iterator[Finding]:

@@ -321,7 +321,7 @@ class _Run:
             outcome = ExecutionOutcome.CELL_ERROR if failed else ExecutionOutcome.OK
         notes = []
         if self.client.cut_cells:
-            cells = ", ".join(str(i) for i in sorted(self.client.cut_cells)[:10])
+            cells = ", ".join(f"#{i + 1}" for i in sorted(self.client.cut_cells)[:10])
             notes.append(Text("Some output of cells {cells} was left out: there was too much of it.", {"cells": cells}))
         facts = claimed_facts(self.scratch.claims / "events.jsonl")
         return Execution(
