@@ -17,6 +17,7 @@ from grader.evidence import Evidence, read_evidence
 from grader.execution import Progress, execute
 from grader.model import Attempt, Execution, ExecutionOutcome, Result, Score, Text, Verified, Visibility
 from grader.pipeline.context import Context
+from grader.pipeline.runtime import execute_auto
 from grader.scoring import not_gradable_by_us, score
 from grader.verification import VerifierSettings, verify
 
@@ -59,7 +60,8 @@ def grade_attempt(
         reused = not fresh and _is_reusable(context, directory)
         if not reused:
             _require_data(context, attempt)
-            execution = execute(attempt, context.execution_request(), directory, tell=tell, cancelled=cancelled)
+            run = execute_auto if context.runtime == "auto" else execute
+            execution = run(attempt, context.execution_request(), directory, tell=tell, cancelled=cancelled)
             _verify(context, directory)
             (directory / _KEY_FILE).write_text(json.dumps(context.execution_key(), sort_keys=True), "utf-8")
         return replace(score_evidence(context, [(attempt, directory)])[0], reused=reused)

@@ -75,9 +75,8 @@ class Context:
 
     @property
     def runtime(self) -> str:
-        """``keras3`` or ``keras2``; :raises UsageError: it is not installed."""
-        wanted = self.settings.runtime if self.settings.runtime != "auto" else self.assignment.runtime
-        runtime = "keras3" if wanted == "auto" else wanted
+        """``auto``, ``keras3`` or ``keras2``; :raises UsageError: it is not installed."""
+        runtime = self.settings.runtime if self.settings.runtime != "auto" else self.assignment.runtime
         if runtime == "keras2":
             from importlib.util import find_spec
 
