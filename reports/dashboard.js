@@ -46,6 +46,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "/" && !/^(input|textarea)$/i.test(document.activeElement.tagName)) { event.preventDefault(); search.focus(); }
   });
+  const box = table.parentElement, fit = () => box.classList.toggle("fits", table.scrollWidth <= box.clientWidth);
+  new ResizeObserver(fit).observe(box);
   bar.hidden = false;
   show();
 })();

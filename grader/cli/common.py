@@ -34,6 +34,20 @@ def settings_from(**options: Any) -> Settings:
     return load_settings(options)
 
 
+def require_graded(settings: Settings, assignment: str) -> None:
+    """:raises UsageError: the workspace holds nothing of this assignment (it may be the wrong folder)."""
+    from grader.errors import UsageError
+    from grader.pipeline.publish import graded_assignments
+    from grader.rubric import Course
+
+    Course(settings.course).assignment(assignment)
+    if assignment not in graded_assignments(settings):
+        raise UsageError(
+            f"{settings.workspace} holds no attempt at {assignment}: name another folder with --workspace, "
+            f"or run 'grader grade {assignment} PATH...' first"
+        )
+
+
 def console(json_file: str | None = None) -> Console:
     """For people: standard output, or standard error where the result file goes to standard output."""
     from rich.console import Console
@@ -65,12 +79,16 @@ def finish(
     """
     from grader.cli.summary import print_summary
     from grader.pipeline import publish
-    from grader.pipeline.publish import needs_attention
+    from grader.pipeline.publish import LastRun, cannot_be_graded_yet
 
-    published = publish(context, duration_s)
+    n_executed = sum(not one.reused and one.result.execution.duration_s is not None for one in graded)
+    run = LastRun(duration_s, n_executed) if duration_s is not None and n_executed else None
+    published = publish(context, run)
     write_json([published.row(one.result) for one in graded], json_file)
     print_summary(context, graded, published, out)
-    if any(one.fault is not None for one in graded):
+    for fault in published.faults:
+        out.print(f"a fault of the grader; staff only:\n{fault}", markup=False)
+    if published.faults or any(one.fault is not None for one in graded):
         raise typer.Exit(3)
-    if any(needs_attention(one.result) for one in graded):
+    if any(cannot_be_graded_yet(one.result) for one in graded):
         raise typer.Exit(1)

@@ -17,6 +17,7 @@ from grader.cli.common import (
     WorkspaceOption,
     console,
     finish,
+    require_graded,
     settings_from,
 )
 
@@ -100,7 +101,9 @@ def regrade(
     from grader.pipeline import open_context
     from grader.pipeline import regrade as run
 
-    context = open_context(settings_from(workspace=workspace, course=course, language=lang), assignment)
+    settings = settings_from(workspace=workspace, course=course, language=lang)
+    require_graded(settings, assignment)
+    context = open_context(settings, assignment)
     finish(context, run(context), json_file, console(json_file))
 
 
@@ -109,12 +112,16 @@ def report(workspace: WorkspaceOption = None, lang: LanguageOption = None, cours
 
     Example: grader report --workspace workspace --lang ja
     """
+    from grader.errors import UsageError
     from grader.pipeline import open_context, publish
     from grader.pipeline.publish import graded_assignments
 
     settings = settings_from(workspace=workspace, course=course, language=lang)
     out = console()
-    for assignment in graded_assignments(settings):
+    graded = graded_assignments(settings)
+    if not graded:
+        raise UsageError(f"{settings.workspace} holds no attempts: name another folder with --workspace")
+    for assignment in graded:
         published = publish(open_context(settings, assignment))
         out.print(f"{assignment}: {len(published.paths)} reports, dashboard {published.dashboard}", markup=False)
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+import traceback
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from grader.config import Settings
-from grader.errors import EvidenceError
+from grader.errors import CourseError, EvidenceError
 from grader.evidence import Evidence, read_evidence
 from grader.intake import Roster, read_roster
-from grader.model import Outcome, Result, Status, Student
+from grader.model import Outcome, Result, Status, Student, Text
 from grader.pipeline.context import Context
-from grader.reporting import DashboardInfo, IndexEntry, dashboard, index, student_report
+from grader.reporting import (
+    DashboardInfo,
+    IndexEntry,
+    ReportContext,
+    Standing,
+    attention_reasons,
+    dashboard,
+    index,
+    newest_graded_at,
+    student_report,
+)
 from grader.scoring import Audience, apply_edits, redact, result_row
 from grader.store import Gradebook, StoredResult
 
@@ -24,14 +39,23 @@ _ROSTER = "roster.csv"
 
 
 @dataclass(frozen=True)
+class LastRun:
+    """Wall time of a batch, and how many notebooks were executed in it; ``None`` where nobody knows."""
+
+    duration_s: float | None = None
+    n_executed: int | None = None
+
+
+@dataclass(frozen=True)
 class Published:
-    """What was written. ``paths``: report of each attempt, by digest and source."""
+    """What was written. ``paths``: report of each attempt, by digest and source; ``faults``: tracebacks of ours."""
 
     context: Context
     dashboard: Path
     reports_dir: Path
     results: dict[tuple[str, str], Result]
     paths: dict[tuple[str, str], Path]
+    faults: tuple[str, ...] = ()
 
     def row(self, result: Result) -> dict[str, Any]:
         """The attempt's object in the result file, with edits and the report's path."""
@@ -51,10 +75,11 @@ def counting_results(context: Context) -> list[Result]:
     return [_final(context, stored) for stored in context.gradebook.counting(context.assignment.id)]
 
 
-def publish(context: Context, duration_s: float | None = None) -> Published:
+def publish(context: Context, last_run: LastRun | None = None) -> Published:
     """Writes every report of the assignment and its dashboard; pages of a former run are replaced one by one.
 
-    :param duration_s: wall time of the batch that was just graded, for the dashboard.
+    :param last_run: the batch that was just graded, if notebooks were executed for it. The dashboard shows it until the
+        next one.
     """
     reports = context.workspace / "reports" / context.assignment.id
     staff = context.workspace / "dashboard" / context.assignment.id
@@ -62,19 +87,27 @@ def publish(context: Context, duration_s: float | None = None) -> Published:
         folder.mkdir(parents=True, exist_ok=True)
     results: dict[tuple[str, str], Result] = {}
     paths: dict[tuple[str, str], Path] = {}
-    for stored in context.gradebook.latest_results(context.assignment.id):
+    faults: list[str] = []
+    latest = context.gradebook.latest_results(context.assignment.id)
+    standings = _standings(context, latest)
+    for stored in latest:
         result = _final(context, stored)
         key = (result.digest, result.source)
         results[key] = result
         paths[key] = context.workspace / str(result.report)
-        _write_reports(context, result, reports, staff)
+        try:
+            _write_reports(context, result, standings.get(stored.student_key), (reports, staff))
+        except Exception:  # the other pages, and the result file, are written all the same
+            faults.append(f"report of {result.source}: {traceback.format_exc()}")
+            _write_stand_in(context, result, (reports, staff))
     page = context.workspace / "dashboard" / f"{context.assignment.id}.html"
     counting = [replace(r, report=f"{context.assignment.id}/{_name_of(r)}") for r in counting_results(context)]
     view = context.report_context(context.language_of(None))
-    info = DashboardInfo(_now(), duration_s, link_prefix="", roster=_roster(context))
+    run = _last_run(context, last_run)
+    info = DashboardInfo(run.duration_s, run.n_executed, link_prefix="", roster=_roster(context))
     _write(page, dashboard(counting, view, info))
     _write_index(context, counting)
-    return Published(context, page, reports, results, paths)
+    return Published(context, page, reports, results, paths, tuple(faults))
 
 
 def keep_roster(context: Context, file: Path) -> Roster:
@@ -91,31 +124,79 @@ def _roster(context: Context) -> Sequence[Student]:
     return tuple(read_roster(path).students) if path.is_file() else ()
 
 
-def needs_attention(result: Result) -> bool:
-    """Whether staff must act before this attempt can be graded: a fault of ours, or an unreadable file."""
+def _last_run(context: Context, run: LastRun | None) -> LastRun:
+    """``run``, kept from now on; without one that which was kept, if its file says so."""
+    path = context.workspace / "dashboard" / f"{context.assignment.id}.json"
+    if run is not None:
+        _write(path, json.dumps(asdict(run)) + "\n")
+        return run
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        duration_s, n_executed = kept["duration_s"], kept["n_executed"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return LastRun()
+    sound = type(duration_s) in (int, float) and math.isfinite(duration_s) and type(n_executed) is int
+    return LastRun(duration_s, n_executed) if sound else LastRun()
+
+
+def _standings(context: Context, latest: Sequence[StoredResult]) -> dict[str, Standing]:
+    """Of each student with several graded attempts, how many and which one counts."""
+    numbers = Counter(stored.student_key for stored in latest)
+    counting = context.gradebook.counting(context.assignment.id)
+    return {
+        stored.student_key: Standing(
+            numbers[stored.student_key], stored.result.attempt_number, quote(_name_of(stored.result))
+        )
+        for stored in counting
+        if numbers[stored.student_key] > 1
+    }
+
+
+def cannot_be_graded_yet(result: Result) -> bool:
+    """Whether this attempt lacks a grade that reading answers would not give it: a fault of ours, an unreadable file.
+
+    The commands' exit code follows it. What staff should look at is more (:func:`grader.reporting.attention_reasons`).
+    """
     errored = any(line.outcome is Outcome.ERRORED for line in result.score.criteria)
     return errored or result.score.status is Status.NOT_GRADABLE
 
 
 def _write_index(context: Context, counting: Sequence[Result]) -> None:
-    language = context.language_of(None)
-    title = context.assignment.title.get(language) or context.assignment.id
+    view = context.report_context(context.language_of(None))
     entries = []
     for ident in context.gradebook.assignments():
         if ident == context.assignment.id:
-            n_attention = sum(map(needs_attention, counting))
-            entries.append(IndexEntry(title, f"{ident}.html", len(counting), n_attention, _now()))
+            entries.append(_entry(view, counting))
         elif ident in context.course.assignment_ids():
-            other = context.course.assignment(ident)
-            results = [stored.result for stored in context.gradebook.counting(ident)]
-            n_attention = sum(map(needs_attention, results))
-            entries.append(IndexEntry(other.title.get(language) or ident, f"{ident}.html", len(results), n_attention))
-    page = index(entries, context.catalogue(language), context.course.reports_dir, _now())
+            results = [_edited(stored) for stored in context.gradebook.counting(ident)]
+            entries.append(_entry_of_another(context, ident, results, view))
+    page = index(entries, view.catalogue, context.course.reports_dir)
     _write(context.workspace / "dashboard" / "index.html", page)
 
 
+def _entry(view: ReportContext, results: Sequence[Result]) -> IndexEntry:
+    n_attention = sum(bool(attention_reasons(view, result)) for result in results)
+    ident = view.assignment.id
+    title = view.assignment.title.get(view.words.language) or ident
+    return IndexEntry(title, f"{ident}.html", len(results), n_attention, newest_graded_at(results))
+
+
+def _entry_of_another(context: Context, ident: str, results: Sequence[Result], view: ReportContext) -> IndexEntry:
+    """Its rubric may be broken, which is no reason to leave this assignment without pages."""
+    course = context.course
+    try:
+        another = ReportContext(course.rubric(ident), course.assignment(ident), view.catalogue, view.reports_dir)
+        return _entry(another, results)
+    except CourseError:
+        return IndexEntry(ident, f"{ident}.html", len(results), None, newest_graded_at(results))
+
+
+def _edited(stored: StoredResult) -> Result:
+    return replace(stored.result, score=apply_edits(stored.result.score, stored.edits))
+
+
 def _final(context: Context, stored: StoredResult) -> Result:
-    result = replace(stored.result, score=apply_edits(stored.result.score, stored.edits))
+    result = _edited(stored)
     return replace(result, report=f"reports/{context.assignment.id}/{_name_of(result)}")
 
 
@@ -133,13 +214,14 @@ def _evidence(context: Context, result: Result) -> Evidence | None:
         return None
 
 
-def _write_reports(context: Context, result: Result, reports: Path, staff: Path) -> None:
+def _write_reports(context: Context, result: Result, standing: Standing | None, folders: tuple[Path, Path]) -> None:
+    """The student's page into the first of ``folders``, staff's into the second."""
     view = context.report_context(context.language_of(result.language))
     evidence = _evidence(context, result)
     public = {n: v for n, v in context.threshold_views.items() if context.rubric.thresholds[n].public}
     for folder, audience, shown in (
-        (reports, Audience.STUDENT, public),
-        (staff, Audience.STAFF, context.threshold_views),
+        (folders[0], Audience.STUDENT, public),
+        (folders[1], Audience.STAFF, context.threshold_views),
     ):
         page = student_report(
             replace(result, score=redact(result.score, audience)),
@@ -148,15 +230,20 @@ def _write_reports(context: Context, result: Result, reports: Path, staff: Path)
             audience=audience,
             thresholds=shown,
             images=context.test_set,
+            standing=standing,
         )
         _write(folder / _name_of(result), page)
+
+
+def _write_stand_in(context: Context, result: Result, folders: tuple[Path, Path]) -> None:
+    """A page of one sentence where the report failed."""
+    sentence = Text("The grader failed on this attempt. This costs no points: staff will look at it.")
+    words = escape(context.catalogue(context.language_of(result.language)).render(sentence))
+    for folder in folders:
+        _write(folder / _name_of(result), f'<!doctype html><html><meta charset="utf-8"><title>-</title><p>{words}</p>')
 
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(text, "utf-8")
     part.replace(path)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,8 +1,15 @@
 """Shows results to people: a report per student, a class dashboard, lines for a terminal; templates: ``reports/``."""
 
 from grader.reporting.context import Audience, ReportContext, TestSet, ThresholdView
-from grader.reporting.dashboard import DashboardInfo, IndexEntry, dashboard, index
-from grader.reporting.report import student_report
+from grader.reporting.dashboard import (
+    DashboardInfo,
+    IndexEntry,
+    attention_reasons,
+    dashboard,
+    index,
+    newest_graded_at,
+)
+from grader.reporting.report import Standing, student_report
 from grader.reporting.terminal import Line, plain, result_lines, summary_lines
 
 __all__ = [
@@ -11,10 +18,13 @@ __all__ = [
     "IndexEntry",
     "Line",
     "ReportContext",
+    "Standing",
     "TestSet",
     "ThresholdView",
+    "attention_reasons",
     "dashboard",
     "index",
+    "newest_graded_at",
     "plain",
     "result_lines",
     "student_report",

@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from grader.model import CheckResult, CriterionScore, Outcome, Result, Text, Visibility
 from grader.reporting import figures
+from grader.reporting.clean import clean
 from grader.reporting.context import Audience, ReportContext, ThresholdView, localised_title
-from grader.reporting.words import Words
+from grader.reporting.words import FACT_WORDS, Words
 
 _VALUE_KEYS = ("drop", "value", "test_accuracy", "accuracy")
 
@@ -43,7 +44,7 @@ class CriterionView:
     scale: Markup
     scale_note: str
     checks: tuple[CheckView, ...]
-    facts: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str | Markup, str], ...]
     opened: bool
 
     @property
@@ -103,6 +104,8 @@ def _view(
     scale, note = _scale(words, criterion, thresholds)
     message, hint = words.render(criterion.message), words.render(criterion.hint)
     checks = tuple(_check(words, check, audience, labels) for check in criterion.checks)
+    if criterion.points is not None:
+        checks = tuple(replace(c, message="") if c.outcome is Outcome.NEEDS_REVIEW else c for c in checks)
     if len(checks) == 1:
         only = replace(checks[0], message="" if checks[0].message == message else checks[0].message)
         checks = (only,) if only.message or only.hint or only.detail or only.cell is not None else ()
@@ -186,17 +189,24 @@ def _origin(words: Words, view: ThresholdView) -> str:
     )
 
 
-def _facts(words: Words, criterion: CriterionScore) -> tuple[tuple[str, str], ...]:
-    """What checks measured, under their own names: for staff and rubric authors."""
+def _facts(words: Words, criterion: CriterionScore) -> tuple[tuple[str | Markup, str], ...]:
+    """What checks measured, for staff and rubric authors; a fact without a word of its own under its key, as code."""
     merged: dict[str, Any] = {}
     for measured in (*(check.measured for check in criterion.checks), criterion.measured):
         merged |= dict(measured)
-    return tuple((key, _plain(words, value)) for key, value in merged.items())
+    return tuple((_fact_word(words, key), _plain(words, value)) for key, value in merged.items())
+
+
+def _fact_word(words: Words, key: str) -> str | Markup:
+    known = FACT_WORDS.get(key)
+    return words.render(known) if known else Markup("<code>{}</code>").format(clean(key))
 
 
 def _plain(words: Words, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if type(value) is int:
+        return words.count(value)
     if isinstance(value, list | tuple):
         return ", ".join(_plain(words, v) for v in value)
     return "–" if value is None else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,12 +39,13 @@ _BAR_ORDER = (
 class DashboardInfo:
     """What the results themselves do not say.
 
+    :ivar duration_s: wall time of the last run that executed notebooks, of which there were ``n_executed``.
     :ivar link_prefix: put before each :attr:`grader.model.Result.report`, from where the dashboard lies (``../``).
     :ivar roster: everybody who could hand in; those without a result are listed as missing.
     """
 
-    generated_at: str | None = None
     duration_s: float | None = None
+    n_executed: int | None = None
     link_prefix: str = "../"
     roster: Sequence[Student] = ()
 
@@ -68,13 +70,16 @@ class DashboardRow:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One assignment on the index page; ``href`` is relative to it."""
+    """One assignment on the index page; ``href`` is relative to it, ``graded_at`` is of its newest result.
+
+    ``n_attention`` is ``None`` where nobody knows.
+    """
 
     title: str
     href: str
     n_results: int
-    n_attention: int
-    generated_at: str | None = None
+    n_attention: int | None
+    graded_at: str | None = None
 
 
 def dashboard(results: Sequence[Result], context: ReportContext, info: DashboardInfo | None = None) -> str:
@@ -89,7 +94,8 @@ def dashboard(results: Sequence[Result], context: ReportContext, info: Dashboard
         "dashboard.html.jinja",
         script="dashboard.js",
         title=localised_title(context.assignment.title, words.language),
-        info=about,
+        graded_at=newest_graded_at(results),
+        took=_took(words, about),
         kpis=_kpis(words, frame, rows, about),
         bars=_bars(context, frame),
         histogram=_histogram(words, frame, context.rubric.max_points),
@@ -104,11 +110,29 @@ def dashboard(results: Sequence[Result], context: ReportContext, info: Dashboard
     )
 
 
-def index(
-    entries: Sequence[IndexEntry], catalogue: Catalogue, reports_dir: Path, generated_at: str | None = None
-) -> str:
+def index(entries: Sequence[IndexEntry], catalogue: Catalogue, reports_dir: Path) -> str:
     """One line for each assignment, linking to its dashboard."""
-    return render_bare(Words(catalogue), reports_dir, "index.html.jinja", entries=entries, generated_at=generated_at)
+    return render_bare(Words(catalogue), reports_dir, "index.html.jinja", entries=entries)
+
+
+def newest_graded_at(results: Sequence[Result]) -> str | None:
+    """When the last of ``results`` was graded (ISO 8601); ``None`` if nobody knows."""
+    return max((r.graded_at for r in results if r.graded_at), key=_moment, default=None)
+
+
+def _moment(iso: str) -> datetime:
+    moment = datetime.fromisoformat(iso)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _took(words: Words, about: DashboardInfo) -> str:
+    """How long the last run took, and for how many notebooks; empty where it is not known."""
+    took = words.duration(about.duration_s)
+    if not took:
+        return ""
+    if about.n_executed is None:
+        return words.say("took {duration}", duration=took)
+    return words.say("last run: {duration} (submissions: {n})", n=words.count(about.n_executed), duration=took)
 
 
 def _href(result: Result, about: DashboardInfo) -> str:
@@ -119,7 +143,7 @@ def _href(result: Result, about: DashboardInfo) -> str:
 def _row(context: ReportContext, result: Result, about: DashboardInfo) -> DashboardRow:
     words, score = context.words, result.score
     by_id = {c.id: c.outcome for c in score.criteria}
-    reasons = _reasons(context, result)
+    reasons = attention_reasons(context, result)
     unread = any(c.outcome is Outcome.NEEDS_REVIEW and _is_written(context, c.id) for c in score.criteria)
     states = {
         "done": score.status is Status.GRADED,
@@ -144,8 +168,11 @@ def _row(context: ReportContext, result: Result, about: DashboardInfo) -> Dashbo
     )
 
 
-def _reasons(context: ReportContext, result: Result) -> list[str]:
-    """Why a person must look at this, beyond reading the written answers; empty if nobody must."""
+def attention_reasons(context: ReportContext, result: Result) -> list[str]:
+    """Why a person must look at this, beyond reading the written answers; empty if nobody must.
+
+    The one definition of "needs attention" on all pages.
+    """
     words, score = context.words, result.score
     reasons = []
     if score.status is Status.NOT_GRADABLE:
@@ -220,8 +247,8 @@ def _kpis(
     ]
 
 
-def _bars(context: ReportContext, frame: classfigures.Frame) -> list[tuple[str, Markup, str]]:
-    """For each criterion: title, bar, pass rate among those that are decided."""
+def _bars(context: ReportContext, frame: classfigures.Frame) -> list[tuple[str, Markup, str, str]]:
+    """For each criterion: title, bar, pass rate as shown, and what a screen reader says of it beside."""
     words = context.words
     counts = classfigures.outcome_counts(frame, context.rubric.ids)
     made = []
@@ -229,10 +256,18 @@ def _bars(context: ReportContext, frame: classfigures.Frame) -> list[tuple[str, 
         mine = {outcome: counts[ident].get(outcome, 0) for outcome in _BAR_ORDER}
         title = criterion_title(context, ident, short=True)
         shares = {str(o): (words.outcome(o), n) for o, n in mine.items()}
-        decided = sum(n for o, n in mine.items() if o not in (Outcome.NEEDS_REVIEW, Outcome.ERRORED))
-        rate = words.percent(mine[Outcome.PASSED] / decided) if decided else "–"
-        made.append((title, figures.outcome_bar(title, shares, sum(mine.values())), rate))
+        made.append((title, figures.outcome_bar(title, shares, sum(mine.values())), *_pass_rate(words, mine)))
     return made
+
+
+def _pass_rate(words: Words, counts: Mapping[Outcome, int]) -> tuple[str, str]:
+    """Share of passed among what is decided, and how much is not; a dash while that is more than half of it."""
+    n_open = counts[Outcome.NEEDS_REVIEW] + counts[Outcome.ERRORED]
+    n_decided = sum(counts.values()) - n_open
+    spoken = words.say("{n} of {total} still open", n=n_open, total=n_open + n_decided) if n_open else ""
+    if n_open > n_decided or not n_decided:
+        return "–", spoken
+    return words.percent(counts[Outcome.PASSED] / n_decided), spoken
 
 
 def _histogram(words: Words, frame: classfigures.Frame, max_points: float) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -24,7 +24,7 @@ from grader.model import (
 )
 from grader.reporting import figures
 from grader.reporting.context import Audience, ReportContext, TestSet, ThresholdView, localised_title, render_page
-from grader.reporting.criteria import criterion_views, shown_criteria
+from grader.reporting.criteria import CriterionView, criterion_views, shown_criteria
 from grader.reporting.notebook import CellView, cell_views
 from grader.reporting.trainings import TrainingView, training_views
 from grader.reporting.words import FLAG_WORDS, Words
@@ -68,6 +68,18 @@ class ScoreView:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an attempt stands among those of its student, ``n_attempts`` in all.
+
+    :ivar counting: number of the attempt that counts. :ivar href: of its report, from where this one lies.
+    """
+
+    n_attempts: int
+    counting: int
+    href: str = ""
+
+
 def student_report(
     result: Result,
     evidence: Evidence | None,
@@ -76,6 +88,7 @@ def student_report(
     audience: Audience | str = Audience.STUDENT,
     thresholds: Mapping[str, ThresholdView] | None = None,
     images: TestSet | None = None,
+    standing: Standing | None = None,
 ) -> str:
     """The page of one attempt as HTML.
 
@@ -83,13 +96,12 @@ def student_report(
     :param evidence: ``None`` where there is none (an unreadable file): the page is then about that.
     :param thresholds: by name of the rubric's threshold; those that ``audience`` may see.
     :param images: for confusion matrix and mistakes; left out without it.
+    :param standing: where the student has several attempts.
     """
     words, reader = context.words, Audience(audience)
     cells, trainings, faults = _from_evidence(words, result, evidence, images)
     labels = {cell.index: cell.label for cell in cells}
     criteria = criterion_views(context, result, reader, thresholds or {}, labels)
-    if result.score.status is Status.NOT_GRADABLE and len({(c.outcome, c.message) for c in criteria}) == 1:
-        criteria = []
     return render_page(
         context,
         "report.html.jinja",
@@ -98,9 +110,11 @@ def student_report(
         title=localised_title(context.assignment.title, words.language),
         name=_name(words, result, reader),
         score=_score(words, result, reader),
+        standing=standing,
         banners=_banners(words, result, reader),
         tally=sorted(Counter(c.outcome for c in criteria).items(), key=lambda item: list(Outcome).index(item[0])),
-        criteria=criteria,
+        criteria=_said_once(words, result, criteria),
+        is_graded=result.score.status is not Status.NOT_GRADABLE,
         trainings=trainings,
         cells=cells,
         notes=[words.render(note) for note in (*result.notes, *result.execution.notes)],
@@ -109,6 +123,14 @@ def student_report(
         faults=faults if reader is Audience.STAFF else [],
         reproduce=_reproduce(words, result, evidence),
     )
+
+
+def _said_once(words: Words, result: Result, criteria: list[CriterionView]) -> list[CriterionView]:
+    """The criteria without the reason of the whole score, which a banner says already."""
+    if result.execution.outcome is not ExecutionOutcome.UNREADABLE:
+        return criteria
+    reason = words.render(result.score.reason)
+    return [replace(c, message="") if c.message == reason else c for c in criteria]
 
 
 def _from_evidence(
@@ -169,9 +191,12 @@ def _banners(words: Words, result: Result, audience: Audience) -> list[tuple[str
             "the points below are not your grade."
         )
         banners.append(("plain", words.say("What this check tells you"), sentence))
+    reason = words.render(result.score.reason)
     if result.score.status is Status.NOT_GRADABLE:
-        reason = words.render(result.score.reason) or words.say("There is nothing that can be graded.")
-        banners.append(("failed", words.say("This submission could not be graded"), reason))
+        said = reason or words.say("There is nothing that can be graded.")
+        banners.append(("failed", words.say("This submission could not be graded"), said))
+    elif result.execution.outcome is ExecutionOutcome.UNREADABLE and reason:
+        banners.append(("partial", words.say("The file could not be read"), reason))
     if result.execution.outcome is ExecutionOutcome.UNREADABLE:
         banners.append(("next", words.say("Next step"), words.render(_UNREADABLE_NEXT)))
     note = _EXECUTION_NOTES.get(result.execution.outcome)
@@ -220,7 +245,7 @@ def _reproduce(words: Words, result: Result, evidence: Evidence | None) -> list[
     if execution.trained_fits is not None:
         rows.append((words.say("Trainings"), _trained(words, execution)))
     rows.append((words.say("Weights measured"), _zones(words, result)))
-    rows.append((words.say("Sandbox"), execution.sandbox))
+    rows.append((words.say("Sandbox"), words.say("none") if execution.sandbox == "none" else execution.sandbox))
     if execution.duration_s is not None:
         rows.append((words.say("Time and memory"), _cost(words, result)))
     file = re.split(r"[/\\\\!]", result.source)[-1]

@@ -60,6 +60,31 @@ FLAG_WORDS = {
     FlagKind.SIMILAR: Text("similar to another submission"),
 }
 
+# What rubrics measure most often, by the key under which their checks report it.
+FACT_WORDS = {
+    "bpnn_accuracy": Text("accuracy without convolution"),
+    "cells": Text("code cells"),
+    "characters": Text("characters written"),
+    "cnn_accuracy": Text("accuracy with convolution"),
+    "drop": Text("drop on the held-out images"),
+    "epochs": Text("epochs"),
+    "error": Text("error"),
+    "first": Text("first cell that stopped"),
+    "held_out_accuracy": Text("held-out accuracy"),
+    "quoted": Text("accuracy quoted"),
+    "ran": Text("cells that ran"),
+    "reference_max": Text("highest right answer"),
+    "reference_min": Text("lowest right answer"),
+    "rows": Text("training examples"),
+    "seen": Text("layers found"),
+    "share": Text("share of test data"),
+    "test_accuracy": Text("test accuracy"),
+    "threshold": Text("line to pass"),
+    "wanted": Text("characters needed"),
+    "wanted_rows": Text("training examples asked for"),
+    "where": Text("found in"),
+}
+
 
 class Words:
     """Everything that is said in one language.

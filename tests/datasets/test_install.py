@@ -155,6 +155,7 @@ def test_wrong_data_is_refused_with_what_was_expected_and_received(arrays, spec,
         (pickle.dumps([1]), "is a pickle"),
         (gzip.compress(gzip.compress(b"x")), "no file that mnist comes in"),
     ],
+    ids=("empty", "page", "cut-gzip", "cut-zip", "short-idx", "odd-idx", "pickle", "gzip-twice"),
 )
 def test_damaged_and_foreign_files_are_refused(spec, content, words):
     with pytest.raises(DataError, match=words):

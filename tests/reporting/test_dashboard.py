@@ -5,11 +5,20 @@ import hashlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from grader.model import ExecutionOutcome, Outcome, Student, Text
-from grader.reporting import DashboardInfo, IndexEntry, classfigures, dashboard, index
+from grader.reporting import (
+    DashboardInfo,
+    IndexEntry,
+    attention_reasons,
+    classfigures,
+    dashboard,
+    index,
+    newest_graded_at,
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +34,7 @@ def results(factory):
 @pytest.fixture(scope="module")
 def page(results, context):
     roster = (Student("21X4998", "森 鴎外"), results[0].student)
-    return dashboard(results, context, DashboardInfo("2026-11-21T10:02:00+00:00", 112.0, "../", roster))
+    return dashboard(results, context, DashboardInfo(112.0, 12, "../", roster))
 
 
 def test_counts_at_the_top(page):
@@ -90,7 +99,55 @@ def test_errored_checks_do_not_lower_a_pass_rate(factory, context):
     lines = (factory.criterion("runs", Outcome.PASSED, 1.0, Text("bug")),)
     broken = (factory.criterion("runs", Outcome.ERRORED, None, Text("bug")),)
     html = dashboard([factory.result(score=factory.score(lines)), factory.result(score=factory.score(broken))], context)
-    assert re.search(r'<th scope="row">実行</th>.*?100%</td>', html, re.S)
+    assert rates(html)["実行"].startswith("100%")
+
+
+def rates(html):
+    """Pass rate of each criterion as shown, and what is said beside it."""
+    table = html.split('<table class="bars">')[1].split("</table>")[0]
+    found = re.findall(r'<th scope="row">(.*?)</th>.*?<td class="r"[^>]*>(.*?)</td>', table, re.S)
+    return {name: re.sub(r"<[^>]+>", "", cell) for name, cell in found}
+
+
+def test_a_criterion_that_mostly_waits_has_no_pass_rate_yet(factory, context):
+    outcomes = [Outcome.FAILED, Outcome.NEEDS_REVIEW, Outcome.NEEDS_REVIEW]
+    lines = [(factory.criterion("runs", o, None, Text("bug")),) for o in outcomes]
+    html = dashboard([factory.result(score=factory.score(line)) for line in lines], context)
+    assert rates(html)["実行"] == "– 3 件中 2 件が未確定"
+    assert "未確定の基準は「–」" in html
+
+
+def test_a_pass_rate_with_something_open_says_so(factory, context):
+    outcomes = [Outcome.PASSED, Outcome.FAILED, Outcome.NEEDS_REVIEW]
+    lines = [(factory.criterion("runs", o, None, Text("bug")),) for o in outcomes]
+    html = dashboard([factory.result(score=factory.score(line)) for line in lines], context)
+    assert rates(html)["実行"] == "50% 3 件中 1 件が未確定"
+
+
+def test_the_time_is_that_of_the_newest_result_not_of_the_page(factory, context):
+    times = ("2026-11-21T10:02:00+00:00", "2026-11-21T19:30:00+09:00", None, "2026-11-21T09:00:00")
+    results = [factory.result(graded_at=time) for time in times]
+    assert newest_graded_at(results) == times[1]
+    assert '採点 <time datetime="2026-11-21T10:30:00+00:00">' in dashboard(results, context)
+    assert "<time" not in dashboard([factory.result(graded_at=None)], context).split("</header>")[0]
+
+
+def test_the_head_says_how_long_the_last_run_took_if_that_is_known(page, factory, context):
+    assert "前回の実行：1 分 52 秒（12 件）" in page
+    assert "前回の実行" not in dashboard([factory.result()], context)
+
+
+def test_the_count_of_those_that_need_attention_is_that_of_the_reasons(page, results, context):
+    n = sum(bool(attention_reasons(context, result)) for result in results)
+    assert n > 1
+    assert re.search(r"<dt>要対応</dt><dd[^>]*>(\d+)<", page)[1] == str(n)
+
+
+def test_heads_of_criteria_break_between_words_only():
+    style = (Path(__file__).resolve().parents[2] / "reports" / "style.css").read_text("utf-8")
+    rule = re.search(r"\.roster th \{(.*?)\}", style)[1]
+    assert "word-break: keep-all" in rule
+    assert "overflow-wrap: normal" in rule
 
 
 def test_slow_and_failed_runs_are_named(factory, context):
@@ -120,6 +177,16 @@ def test_outcomes_are_counted_by_criterion(factory):
 def test_index_links_to_each_dashboard(context):
     html = index([IndexEntry("B2-1", "b2-1.html", 30, 2)], context.catalogue, context.reports_dir)
     assert '<a href="b2-1.html">B2-1</a>' in html
+
+
+def test_index_shows_when_each_was_graded_and_what_nobody_knows(context):
+    entries = [
+        IndexEntry("A", "a.html", 3, 1, "2026-11-21T10:02:00+00:00"),
+        IndexEntry("B", "b.html", 3, None),
+    ]
+    html = index(entries, context.catalogue, context.reports_dir)
+    assert html.count("<time") == 1
+    assert re.search(r"<td class=\"r\">3</td><td class=\"r\">–</td>", html)
 
 
 def test_importing_the_room_does_not_import_pandas():

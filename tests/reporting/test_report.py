@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from grader.model import Budget, Execution, ExecutionOutcome, Flag, FlagKind, Outcome, Status, Student, Text, Visibility
-from grader.reporting import Audience, student_report
+from grader.reporting import Audience, Standing, student_report
 
 VOID = {"meta", "img", "br", "input", "link", "hr"}
 
@@ -197,7 +197,7 @@ def test_staff_lines_keep_their_points_and_say_nothing_to_students(factory, evid
     html = student_report(factory.result(score=factory.score((line,))), evidence, ja)
     assert "secret" not in html
     assert "ノートブックが最後まで" not in html
-    assert "担当者用の項目" in html
+    assert "担当者だけが見る項目" in html
     assert "この項目の確認内容は担当者にのみ表示されます。" in html
     assert "<b>2.5</b> / 2.5 点" in html
 
@@ -223,9 +223,74 @@ def test_quick_self_check_says_that_accuracies_mean_little(factory, evidence, ja
 def test_an_unreadable_file_has_a_friendly_page(factory, ja):
     words = Page(student_report(factory.unreadable(), None, ja)).words
     assert "この提出は採点できませんでした 読めないファイル" in words
-    assert "– / 25 点" in words
-    assert ".ipynb で保存して出し直し" in words
+    assert "– 未採点 / 25 点" in words
+    assert ".ipynb 形式で保存し、もう一度提出" in words
     assert "基準ごとの結果" not in words
+
+
+@pytest.mark.parametrize("audience", ["student", "staff"])
+def test_the_reason_of_an_unreadable_file_is_said_once_above_a_list_of_the_criteria(audience, factory, ja):
+    result = factory.unreadable()
+    lines = list(result.score.criteria)
+    lines[-1] = dataclasses.replace(lines[-1], visibility=Visibility.STAFF)
+    result = dataclasses.replace(result, score=dataclasses.replace(result.score, criteria=tuple(lines)))
+    html = student_report(result, None, ja, audience=audience)
+    assert html.count("読めないファイル") == 1
+    assert "担当者にのみ表示" not in html
+    listed = re.findall(r'<li id="c-.*?"><span>(.*?)</span><span class="num soft">(.*?)</span>', html)
+    assert len(listed) == len(lines)
+    assert listed[0] == ("データ数 600 の CNN の正解率", "5.0 点")
+
+
+def test_points_given_to_an_unreadable_file_show_and_the_reason_is_still_said_once(factory, ja):
+    result = factory.unreadable()
+    given = dataclasses.replace(
+        result.score.criteria[0], points=2.0, outcome=Outcome.PARTIAL, message=Text("seen on paper")
+    )
+    score = dataclasses.replace(
+        result.score, status=Status.NEEDS_REVIEW, points=2.0, criteria=(given, *result.score.criteria[1:])
+    )
+    html = student_report(dataclasses.replace(result, score=score), None, ja)
+    assert html.count("<p>読めないファイル</p>") == 1
+    assert "seen on paper" in html
+    assert "<b>2.0</b> / 5.0 点" in html
+
+
+def test_the_attempt_that_counts_says_so_and_the_others_name_it(factory, evidence, ja):
+    one, alone = (factory.result(attempt_number=n) for n in (2, 1))
+    counts = Page(student_report(one, evidence, ja, standing=Standing(3, 2, "a-2.html")))
+    assert "3 回中 2 回目" in counts.words
+    assert "この提出が成績になります。" in counts.words
+    other = student_report(one, evidence, ja, standing=Standing(3, 3, "a-3.html"))
+    assert "この提出は成績になりません" in other
+    assert "成績になるのは 3 回目の提出です。" in other
+    assert '<a href="a-3.html">' in other
+    assert "成績になり" not in student_report(alone, evidence, ja)
+
+
+def test_a_check_that_waited_for_a_person_is_silent_once_points_are_given(factory, evidence, ja):
+    line = factory.criterion("runs", Outcome.NEEDS_REVIEW, None, Text("waits to be read"), cell=6)
+    given = dataclasses.replace(line, points=2.0, outcome=Outcome.PARTIAL, message=Text("well said"))
+    shown = [student_report(factory.result(score=factory.score((x,))), evidence, ja) for x in (line, given)]
+    assert ["waits to be read" in html for html in shown] == [True, False]
+    assert all('href="#cell-6"' in html for html in shown)
+
+
+def test_facts_for_staff_have_words_where_they_are_known_and_else_their_key_as_code(factory, evidence, ja):
+    measured = {"rows": 60000, "test_accuracy": 0.88123, "own<key>": True}
+    line = factory.criterion("runs", Outcome.PASSED, 1.0, Text("bug"), measured=measured)
+    html = student_report(factory.result(score=factory.score((line,))), evidence, ja, audience="staff")
+    assert "<dt>学習データの枚数</dt><dd>60,000</dd>" in html
+    assert "<dt>テスト正解率</dt><dd>0.8812</dd>" in html
+    assert "<dt><code>own&lt;key&gt;</code></dt><dd>True</dd>" in html
+
+
+def test_a_link_to_a_cell_is_no_larger_than_the_text_around_it(report):
+    around = re.findall(
+        r'<(\w+)([^>]*)>(?:[^<]|</?span[^>]*>)*<a[^>]* href="#cell-|<a class="goto" href="#cell-', report
+    )
+    assert around
+    assert all(not tag or 'class="goto"' in attributes for tag, attributes in around)
 
 
 def test_our_own_fault_is_called_ours(factory, evidence, ja):
