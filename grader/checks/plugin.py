@@ -19,6 +19,7 @@ fits           trainings in order (:class:`grader.checks.facts.TrainedFit`); blo
 models         models in order (:class:`grader.evidence.Model`); blocked when there is none
 answers        criterion id to :class:`grader.checks.answers.Answer`
 threshold      name to :class:`grader.checks.thresholds.Threshold`
+parameter      name to number: what the task itself asks for
 data           :class:`grader.checks.facts.DataFacts`, or ``None`` where the data set is not installed
 =============  ========================================================================================
 """
@@ -153,6 +154,12 @@ def answers(request: pytest.FixtureRequest) -> Mapping[str, Answer]:
 def threshold(request: pytest.FixtureRequest) -> Thresholds:
     """Thresholds by name."""
     return _context(request).threshold
+
+
+@pytest.fixture
+def parameter(request: pytest.FixtureRequest) -> Mapping[str, float]:
+    """Numbers that the task itself states, by name."""
+    return _context(request).rubric.parameters
 
 
 @pytest.fixture

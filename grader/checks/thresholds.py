@@ -60,11 +60,25 @@ class Thresholds:
         kit = self._rubric.directory / "thresholds.json"
         return self._from_kit(kit, name) if kit.is_file() else self._from_calibration(name)
 
-    def _from_kit(self, path: Path, name: str) -> Threshold:
+    def find(self, name: str) -> Threshold | None:
+        """The threshold of this name; ``None`` where nobody has calibrated it for this data set.
+
+        :raises CourseError: the calibration or the kit is malformed.
+        """
+        kit = self._rubric.directory / "thresholds.json"
+        if kit.is_file():
+            return self._from_kit(kit, name) if name in self._kit(kit) else None
+        calibration = read_calibration(self._rubric.directory / "calibration.json", self._digest)
+        return self._from_calibration(name) if calibration and name in self._rubric.thresholds else None
+
+    def _kit(self, path: Path) -> dict[str, _Number]:
         try:
-            numbers = msgspec.json.decode(path.read_bytes(), type=_KitThresholds).thresholds
+            return msgspec.json.decode(path.read_bytes(), type=_KitThresholds).thresholds
         except msgspec.DecodeError as error:
             raise CourseError(f"{path.name} is malformed: {error}: get the kit again") from error
+
+    def _from_kit(self, path: Path, name: str) -> Threshold:
+        numbers = self._kit(path)
         if name not in numbers:
             raise CourseError(f"the kit has no threshold {name!r}, it has {sorted(numbers)}")
         return Threshold(numbers[name].value, numbers[name].reference_min, numbers[name].reference_max)

@@ -196,6 +196,45 @@ class NoteEvent(Event, frozen=True, tag="note"):
     detail: Annotated[str, Meta(max_length=500)] = ""
 
 
+class ProbeEvent(Event, frozen=True, tag="probe"):
+    """A callback was driven through a made-up run after the notebook had ended.
+
+    ``callback`` is its place in ``FitStartEvent.callbacks``; ``subject`` the very object (``given``) or one like it as
+    it was before its first training (``fresh``). ``logs``: one mapping an epoch; ``stopped_at``: the epoch, from 0,
+    after which it wanted to stop. ``printed`` begins what it wrote meanwhile.
+    """
+
+    fit: Ident
+    callback: Count
+    subject: Name
+    scenario: Name
+    logs: Annotated[tuple[Logs, ...], Meta(max_length=200)] = ()
+    stopped_at: Count | None = None
+    error: Annotated[str, Meta(max_length=500)] | None = None
+    printed: Annotated[str, Meta(max_length=500)] = ""
+
+
+class LevelEvent(Event, frozen=True, tag="probe_level"):
+    """At which value of which log a callback stops, found by trying values (:mod:`grader.recorder.levels`).
+
+    ``direction``: it stops ``above`` or ``below`` the level, which lies between ``low`` and ``high``. ``joint``: other
+    levels must be passed as well. ``always``, ``never``: it stops, or does not, whatever the logs say. An
+    ``EarlyStopping`` has ``metric`` alone.
+    """
+
+    fit: Ident
+    callback: Count
+    metric: Name | None = None
+    direction: Name | None = None
+    low: float | None = None
+    high: float | None = None
+    at_level_stops: bool | None = None
+    joint: bool = False
+    always: bool = False
+    never: bool = False
+    error: Annotated[str, Meta(max_length=500)] | None = None
+
+
 AnyEvent = (
     SessionEvent
     | DatasetEvent
@@ -208,7 +247,9 @@ AnyEvent = (
     | FigureEvent
     | SaveEvent
     | CustomPredictionEvent
+    | ProbeEvent
+    | LevelEvent
     | NoteEvent
 )
 
-decode_event = msgspec.json.Decoder(AnyEvent, strict=False).decode
+decode_event = msgspec.json.Decoder(AnyEvent).decode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def read_npz(path: Path, bytes_limit: int = BYTES_LIMIT) -> dict[str, npt.NDArra
             if len(infos) > MEMBERS_LIMIT or total > bytes_limit:
                 raise EvidenceError(f"{path.name} holds {len(infos)} arrays of {total} bytes, more than is read")
             return {info.filename.removesuffix(".npy"): _read_member(archive, info, path.name) for info in infos}
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, RuntimeError) as error:
+    except EvidenceError:
+        raise
+    except Exception as error:  # zipfile, its decompressors and numpy have a dozen ways to fail on crafted bytes
         raise EvidenceError(f"{path.name} cannot be read as numpy arrays: {error}") from error
 
 
@@ -37,7 +40,18 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> 
         data = member.read(info.file_size + 1)
     if len(data) > info.file_size:
         raise EvidenceError(f"{file}: {info.filename} is larger than its archive says")
-    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in _KINDS:
-        raise EvidenceError(f"{file}: {info.filename} is no array of numbers")
-    return array
+    _check_header(data, f"{file}: {info.filename}")
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+
+
+def _check_header(data: bytes, what: str) -> None:
+    """Numpy takes the memory that a header asks for before it looks whether the data is there."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.kind not in _KINDS:
+        raise EvidenceError(f"{what} is no array of numbers")
+    wanted, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    if wanted != there or any(n < 0 for n in shape):
+        raise EvidenceError(f"{what} says it has {wanted} bytes, it has {there}")

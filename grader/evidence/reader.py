@@ -28,6 +28,9 @@ from grader.model import Execution, Verified
 EVENTS_LIMIT_BYTES = 64 * 2**20
 LINE_LIMIT_BYTES = 2 * 2**20
 JSON_LIMIT_BYTES = 16 * 2**20
+NOTEBOOK_LIMIT_BYTES = 256 * 2**20
+MALFORMED_LINES_LIMIT = 1_000
+FAULTS_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Evidence:
     saves: tuple[ev.SaveEvent, ...] = ()
     notes: tuple[ev.NoteEvent, ...] = ()
     custom_predictions: Mapping[str, str] = field(default_factory=dict)
+    probes: tuple[ev.ProbeEvent, ...] = ()
+    levels: tuple[ev.LevelEvent, ...] = ()
     faults: tuple[str, ...] = ()
 
     def notebook(self) -> dict[str, Any]:
@@ -139,7 +144,7 @@ class Evidence:
         for name in ("executed.ipynb", "submission.ipynb"):
             path = self.directory / name
             if path.is_file():
-                return _read_json(path, limit=256 * 2**20)
+                return _read_json(path, NOTEBOOK_LIMIT_BYTES)
         raise EvidenceError(f"no notebook in {self.directory.name}: expected executed.ipynb; grade the attempt again")
 
     def claim(self, name: str) -> Path:
@@ -165,11 +170,12 @@ class Evidence:
 
 
 def _read_json(path: Path, limit: int = JSON_LIMIT_BYTES) -> dict[str, Any]:
+    """An object; what JSON does not have (NaN, infinity) reads as ``None``."""
     if path.stat().st_size > limit:
         raise EvidenceError(f"{path.name} has {path.stat().st_size} bytes, at most {limit} are read")
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        value = json.loads(path.read_text("utf-8"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError) as error:
         raise EvidenceError(f"{path.name} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise EvidenceError(f"{path.name} holds a {type(value).__name__}, expected an object")
@@ -184,15 +190,19 @@ def _events(path: Path) -> tuple[list[ev.AnyEvent], list[str]]:
         raise EvidenceError(f"events.jsonl has {path.stat().st_size} bytes, at most {EVENTS_LIMIT_BYTES} are read")
     good: list[ev.AnyEvent] = []
     faults: list[str] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if len(line) > LINE_LIMIT_BYTES:
-            faults.append(f"event {number} has {len(line)} bytes")
-            continue
-        try:
-            good.append(ev.decode_event(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            faults.append(f"event {number}: {error}")
-    return good, faults[:20]
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if len(faults) >= MALFORMED_LINES_LIMIT:
+                faults.insert(0, f"{len(faults)} events are malformed; from event {number} on nothing was read")
+                break
+            if len(line) > LINE_LIMIT_BYTES:
+                faults.append(f"event {number} has {len(line)} bytes")
+                continue
+            try:
+                good.append(ev.decode_event(line))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                faults.append(f"event {number}: {error}")
+    return good, faults
 
 
 def _model(event: ev.ModelEvent) -> Model:
@@ -216,6 +226,8 @@ class _Builder:
         self.saves: list[ev.SaveEvent] = []
         self.notes: list[ev.NoteEvent] = []
         self.custom: dict[str, str] = {}
+        self.probes: list[ev.ProbeEvent] = []
+        self.levels: list[ev.LevelEvent] = []
         self.versions: dict[str, str] = {}
         self.faults: list[str] = []
 
@@ -243,19 +255,27 @@ class _Builder:
                 self.notes.append(event)
             case ev.CustomPredictionEvent():
                 self.custom[event.fit] = event.file
+            case ev.ProbeEvent():
+                self.probes.append(event)
+            case ev.LevelEvent():
+                self.levels.append(event)
 
     def _training(self, event: ev.FitStartEvent | ev.EpochEvent | ev.FitEndEvent) -> None:
         if isinstance(event, ev.FitStartEvent):
             if event.model not in self.models or event.fit in self.starts:
-                self.faults.append(f"{event.fit} starts on an unknown model, or twice")
+                self._fault(f"{event.fit} starts on an unknown model, or twice")
             else:
                 self.starts[event.fit] = (event, self.models[event.model])
         elif event.fit not in self.starts or event.fit in self.ends:
-            self.faults.append(f"an event of {event.fit}, which is not running")
+            self._fault(f"an event of {event.fit}, which is not running")
         elif isinstance(event, ev.EpochEvent):
             self.logs.setdefault(event.fit, []).append(event.logs)
         else:
             self.ends[event.fit] = event
+
+    def _fault(self, words: str) -> None:
+        if len(self.faults) < FAULTS_LIMIT:
+            self.faults.append(words)
 
     def fits(self) -> tuple[Fit, ...]:
         return tuple(self._fit(ident) for ident in self.starts)
@@ -328,5 +348,7 @@ def read_evidence(directory: Path) -> Evidence:
         saves=tuple(builder.saves),
         notes=tuple(builder.notes),
         custom_predictions=builder.custom,
-        faults=tuple(faults + builder.faults),
+        probes=tuple(builder.probes),
+        levels=tuple(builder.levels),
+        faults=tuple(faults[:FAULTS_LIMIT] + builder.faults),
     )

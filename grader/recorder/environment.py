@@ -13,7 +13,9 @@ from typing import Any
 from grader.recorder.session import Session
 
 _NETWORK_COMMANDS = re.compile(
-    r"(?:^|[;&|]\s*|\bsudo\s+|\s-m\s+)(pip3?|conda|mamba|apt(?:-get)?|wget|curl|git\s+clone|kaggle|gdown|npm)\b"
+    r"(?:^|[;&|(\n]|\s-m\s)\s*(?:\w+=\S*\s+)*(?:sudo\s+(?:-\w+\s+)*)?(?:[\w.~/-]*/)?"
+    r"(?:(?:pip3?|conda|mamba)\b(?!\s+(?:list|show|freeze|check|info|--version|-V)\b)"
+    r"|(?:apt(?:-get)?|wget|curl|git\s+clone|kaggle|gdown|npm)\b)(?!\.\w)"
 )
 _COLAB = ("drive", "files", "output", "userdata", "patches", "data_table", "auth", "widgets", "runtime", "syntax")
 

@@ -157,11 +157,16 @@ def model_facts(model: Any, compiled: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def callback_facts(callbacks: Any) -> list[dict[str, Any]]:
-    """Fields of :class:`grader.evidence.events.CallbackFacts` for each callback that the student gave."""
+def student_callbacks(callbacks: Any) -> list[Any]:
+    """The callbacks themselves, those left out that Keras and the recorder add."""
     items = getattr(callbacks, "callbacks", callbacks)
     items = items if isinstance(items, list | tuple) else [items] if items is not None else []
-    return [_callback(c) for c in items if type(c).__name__ not in _OWN_CALLBACKS][:32]
+    return [c for c in items if type(c).__name__ not in _OWN_CALLBACKS][:32]
+
+
+def callback_facts(callbacks: Any) -> list[dict[str, Any]]:
+    """Fields of :class:`grader.evidence.events.CallbackFacts` for each callback that the student gave."""
+    return [_callback(c) for c in student_callbacks(callbacks)]
 
 
 def _callback(callback: Any) -> dict[str, Any]:

@@ -12,12 +12,14 @@ import json
 import random
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from grader.recorder import arrays, facts
+from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
 
@@ -42,6 +44,7 @@ class KerasHooks:
         self.keras = keras
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
         self.custom_fits: list[tuple[str, weakref.ref[Any], dict[str, Any]]] = []
+        self.callback_fits: deque[CallbackFit] = deque(maxlen=FITS_LIMIT)
 
     def install(self) -> None:
         """Seeds everything and wraps the methods."""
@@ -111,6 +114,10 @@ class KerasHooks:
         if model not in self._models:
             self._models[model] = _Tracked(self.session.next_id("model"))
         return self._models[model]
+
+    def models(self) -> list[Any]:
+        """All models that are still there."""
+        return list(self._models)
 
     def emit_model(self, model: Any) -> _Tracked:
         """Describes the model as it is now."""

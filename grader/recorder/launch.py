@@ -6,6 +6,7 @@ LIBRARY is the directory that holds this package as ``grader/recorder``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -58,16 +59,25 @@ class Recorder:
             self.session.fault("figures", error)
 
     def finish(self, namespace: dict[str, Any], inputs_file: str | None = None) -> None:
-        """Called by the harness after the last cell."""
+        """Called by the harness after the last cell; what student code may end goes last."""
         from grader.recorder.finish import predict_custom, write_names
+        from grader.recorder.probes import probe_callbacks
 
+        self._safely("names", lambda: write_names(self.session, namespace))
+        if self.hooks is None:
+            return
+        hooks = self.hooks
+        if inputs_file is not None and hooks.custom_fits:
+            self.session.depth += 1
+            self._safely("custom predictions", lambda: predict_custom(self.session, hooks, Path(inputs_file)))
+        if hooks.callback_fits:
+            self._safely("probes", lambda: probe_callbacks(hooks, hooks.callback_fits))
+
+    def _safely(self, what: str, action: Callable[[], None]) -> None:
         try:
-            write_names(self.session, namespace)
-            if self.hooks is not None and inputs_file is not None and self.hooks.custom_fits:
-                self.session.depth += 1
-                predict_custom(self.session, self.hooks, Path(inputs_file))
+            action()
         except Exception as error:
-            self.session.fault("finish", error)
+            self.session.fault(what, error)
 
 
 def main(arguments: list[str]) -> None:

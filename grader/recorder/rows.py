@@ -7,6 +7,7 @@ in the training data, or a data set other than the first 600, show whatever ``/ 
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ ROWS_LIMIT = 200_000
 
 def canonical(x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """``x`` stretched to 0..255 over its finite range and rounded: uint8, (n, row size)."""
-    flat = np.asarray(x).reshape(len(x), -1)
+    array = np.asarray(x)
+    flat = array.reshape(len(array), math.prod(array.shape[1:]))
     if flat.dtype == np.uint8:
         low, high = int(flat.min(initial=255)), int(flat.max(initial=0))
         if (low, high) == (0, 255):
             return flat
-    values = np.nan_to_num(flat.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(all="ignore"):  # a warning of ours would appear among the student's outputs
+        values = np.nan_to_num(flat.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     low_f, high_f = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     span = high_f - low_f
     if not np.isfinite(span) or span <= 0:

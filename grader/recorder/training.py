@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from grader.recorder import arrays, facts
+from grader.recorder.probes import CallbackFit
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -26,6 +27,7 @@ class Training:
         self.began = False
         self.epochs_run = 0
         self._capped = False
+        self._kept: CallbackFit | None = None
         self._x: dict[str, Any] = {}
         self._y: dict[str, Any] = {}
         self._validation: dict[str, Any] = {}
@@ -49,15 +51,25 @@ class Training:
         validation = given.get("validation_data")
         if isinstance(validation, tuple | list) and validation:
             self._validation = arrays.describe(validation[0])
+            file = self.hooks.path(f"{self.ident}.validation.npz")
+            self._validation["rows"] = arrays.save_rows(file, validation[0], None)
         self._build()
         self._cap()
         recorder = _epoch_recorder(self.hooks.keras, self)
         callbacks = given.get("callbacks")
+        self._keep(callbacks)
         if callbacks is not None and hasattr(callbacks, "append") and hasattr(callbacks, "callbacks"):
             callbacks.append(recorder)
         else:
             items = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             self.arguments = {**self.arguments, "callbacks": [recorder, *items]}
+
+    def _keep(self, callbacks: Any) -> None:
+        """The student's callbacks are driven once more when the notebook has ended."""
+        kept = CallbackFit.of(self.ident, self.model, callbacks, self.planned_epochs, self.hooks.callback_fits)
+        if kept.callbacks:
+            self._kept = kept
+            self.hooks.callback_fits.append(kept)
 
     def _build(self) -> None:
         """A Sequential without an input shape is built from the data, so that its initial weights are known.
@@ -78,6 +90,15 @@ class Training:
             self._capped = True
             short = {k: given[k][: settings.quick_rows] for k in ("x", "y", "sample_weight") if longer(given.get(k), 0)}
             self.arguments = {**self.arguments, **short}
+        validation = given.get("validation_data")
+        if (
+            settings.quick_rows
+            and isinstance(validation, tuple)
+            and any(longer(v, settings.quick_rows) for v in validation)
+        ):
+            self._capped = True
+            cut = tuple(v[: settings.quick_rows] if longer(v, 0) else v for v in validation)
+            self.arguments = {**self.arguments, "validation_data": cut}
 
     def begin(self) -> None:
         """Once the model is built and before its first step: model, arguments and initial weights."""
@@ -118,7 +139,10 @@ class Training:
     def epoch(self, number: int, logs: dict[str, Any] | None) -> None:
         """One epoch ended."""
         self.epochs_run += 1
-        self.session.emit("epoch", fit=self.ident, epoch=number, logs=_numbers(logs or {}))
+        numbers = _numbers(logs or {})
+        if self._kept is not None:
+            self._kept.logs = numbers
+        self.session.emit("epoch", fit=self.ident, epoch=number, logs=numbers)
 
     def finish(self, reason: str, error: str | None) -> None:
         """Whatever happened: how it ended, and the weights as they are now."""

@@ -37,8 +37,11 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
 
     :ivar templates: language to file name of the jupytext percent source (given cells and solution together).
     :ivar dataset: name of the data set whose test split models are re-measured on.
+    :ivar datasets: all that the notebook loads, where there are more than that one.
     :ivar time_limit_s: for the whole notebook, wall clock. :ivar cell_time_limit_s: for any one cell.
+    :ivar verification_time_limit_s: for re-measuring, where models take longer than the setting allows.
     :ivar quick_epochs, quick_rows: caps of the quick budget for each training.
+    :ivar quick_test_images: of the test images the first so many are measured in the quick budget, all by default.
     """
 
     id: Ident
@@ -49,9 +52,12 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     time_limit_s: float = 900.0
     cell_time_limit_s: float | None = None
     memory_limit_mib: int = 4096
-    runtime: str = "auto"
+    runtime: Annotated[str, Meta(pattern="^(auto|keras3|keras2)$")] = "auto"
     quick_epochs: int = 2
     quick_rows: int = 2000
+    quick_test_images: Annotated[int, Meta(ge=1)] | None = None
+    verification_time_limit_s: float | None = None
+    datasets: tuple[str, ...] = ()
     questions: tuple[WrittenQuestion, ...] = ()
     directory: Path = field(default_factory=Path)
 
@@ -65,11 +71,11 @@ class Criterion(Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a rubric. ``kind``: ``auto`` (checks give the points) or ``written`` (a person does)."""
 
     id: Ident
-    points: Annotated[float, Meta(ge=0)]
+    points: Annotated[float, Meta(ge=0, le=10_000)]
     title: Localised
     short: Localised = {}
     visibility: Visibility = Visibility.PUBLIC
-    kind: str = "auto"
+    kind: Annotated[str, Meta(pattern="^(auto|written)$")] = "auto"
 
 
 class ThresholdRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,17 +88,21 @@ class ThresholdRule(Struct, frozen=True, forbid_unknown_fields=True):
 
     distribution: str
     false_fail: Annotated[float, Meta(gt=0, lt=0.5)] = 0.001
-    side: str = "lower"
+    side: Annotated[str, Meta(pattern="^(lower|upper)$")] = "lower"
     public: bool = True
 
 
 class Rubric(Struct, frozen=True, forbid_unknown_fields=True):
-    """One rubric as ``rubrics/<id>/rubric.toml`` describes it; ``texts[language][key]`` are what checks say."""
+    """One rubric as ``rubrics/<id>/rubric.toml`` describes it; ``texts[language][key]`` are what checks say.
+
+    ``parameters`` are numbers that stand in the task's own text, such as the level at which a training shall stop.
+    """
 
     assignment: Ident
     version: str
     criteria: tuple[Criterion, ...] = field(name="criterion")
     thresholds: dict[str, ThresholdRule] = {}
+    parameters: dict[str, float] = {}
     texts: dict[str, dict[str, str]] = {}
     directory: Path = field(default_factory=Path)
 

@@ -64,6 +64,8 @@ def test_the_base_model_was_trained_on_everything(say, fits, data):
         say.partial(credit, "unfinished", cell=fit.cell, **seen)
     if not is_full(fit, data):
         say.partial(credit, "not-all-images", cell=fit.cell, **seen)
+    if not recognises(fit):
+        say.partial(credit, "guesses", cell=fit.cell, test_accuracy=fit.measured_accuracy, **seen)
     if b2.deviations(fit.model):
         say.partial(credit, "structure", cell=fit.cell, **seen)
     say.passed(cell=fit.cell, **seen)
@@ -76,12 +78,18 @@ def is_full(fit, data):
     return fit.n_rows is None or fit.n_rows >= 0.9 * wanted or (fit.n_rows >= 0.7 * wanted <= fit.n_rows + kept_back)
 
 
+def recognises(fit):
+    """Whether it learned digits at all: wrong labels or a wrong loss change weights, too. In doubt it does."""
+    unknown = fit.capped or fit.measured_accuracy is None
+    return unknown or fit.measured_accuracy >= HALF_CREDIT_ACCURACY
+
+
 def base_credit(fit, data):
-    """Structure and data, each with its share; a training that taught nothing earns nothing."""
+    """Structure and training, each with its share; a training that taught nothing earns nothing."""
     if not fit.learned or b2.share_of_test(fit, data) > b2.TEST_SHARE:
         return 0.0
     structure = {0: 0.5, 1: 0.25}.get(b2.deviations(fit.model), 0.0)
-    return structure + (0.5 if is_full(fit, data) and b2.finished(fit) else 0.0)
+    return structure + (0.5 if is_full(fit, data) and b2.finished(fit) and recognises(fit) else 0.0)
 
 
 @pytest.mark.criterion("filters-shown")
@@ -162,11 +170,12 @@ def flag_test_images(say, fits, data):
 def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, data, threshold):
     valid = b2.valid_small(submission.fits, data)
     flag_wrong_claims(say, submission, answers, valid, data)
+    flag_other_evaluations(say, valid, data)
     if not valid:
         say.blocked("no-model")
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
-        explain_missing(say, valid[-1])
+        explain_missing(say, valid[-1], data)
     bound = threshold("small-data-accuracy")
     enough = [f for f in measured if f.measured_accuracy >= bound.value]
     fit = enough[-1] if enough else max(measured, key=lambda f: f.measured_accuracy)
@@ -180,8 +189,10 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
     say.failed("far-below", **seen)
 
 
-def explain_missing(say, fit):
-    """No accuracy: the student's doing has a reason; anything else is a fault of ours."""
+def explain_missing(say, fit, data):
+    """No accuracy: no test images (a student's own machine), a reason in the student's doing, or a fault of ours."""
+    if data is None:
+        say.needs_review("no-test-images", cell=fit.cell)
     measurement = fit.measurement
     if measurement is None or measurement.our_fault or measurement.reason is None:
         raise RuntimeError(f"{fit.id} was not measured: {measurement}")
@@ -202,6 +213,19 @@ def flag_wrong_claims(say, submission, answers, valid, data):
         wrong += [c for c in written if far_from(c, submission.known_accuracies)]
     for claim in wrong:
         say.flag(FlagKind.CLAIM_DIFFERS, "claim-differs", claimed=claim.value, place=claim.cell + 1)
+
+
+def flag_other_evaluations(say, valid, data):
+    """On the whole test split ``evaluate`` gave what the model does not reach: other weights or images by then."""
+    for fit in valid:
+        measured = None if fit.capped else fit.measured_accuracy
+        found = [e for e in fit.evaluations if data and e.x.shape and e.x.shape[0] == len(data.test)]
+        values = [(e, v) for e in found for name, v in e.results.items() if "acc" in name and v is not None]
+        for evaluation, value in values:
+            if measured is not None and abs(value - measured) > CLAIM_TOLERANCE:
+                place = evaluation.cell + 1 if evaluation.cell is not None else "?"
+                seen = {"claimed": value, "measured": measured, "place": place}
+                say.flag(FlagKind.CLAIM_DIFFERS, "evaluation-differs", **seen)
 
 
 def accuracies(evidence, fits, place):
@@ -228,12 +252,14 @@ def test_it_is_compared_with_a_network_without_convolution(say, submission, answ
     others = [f for f in dense if f not in small]
     counterparts = b2.valid_small(submission.fits, data)
     same = [f for f in small if any(same_images(f, c) for c in counterparts)]
-    if tried := [f for f in same if f.tried]:
+    if tried := [f for f in same if f.tried and recognises(f)]:
         say.passed("trained", **compared(tried[-1], counterparts[-1]))
     texts = [a.text for a in answers.values()] + b2.texts_in_code(submission.cells)
     quoted = b2.quoted_bpnn(texts)
     if quoted is not None and not any(abs(quoted - (f.measured_accuracy or 0)) <= 0.005 for f in others):
         say.passed("quoted", quoted=quoted)
+    if same and not any(map(recognises, same)):
+        say.partial(0.5, "guesses", cell=same[-1].cell, bpnn_accuracy=same[-1].measured_accuracy)
     if same:
         say.partial(0.75, "not-evaluated", cell=same[-1].cell)
     if small:

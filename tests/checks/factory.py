@@ -189,10 +189,11 @@ class Attempt:
         last = self.measurements.pop()
         self.measurements.append(Measurement(last.fit, reason=Text(reason), our_fault=our_fault))
 
-    def evaluate(self, fit, accuracy=0.88, cell=None):
+    def evaluate(self, fit, accuracy=0.88, cell=None, images=None):
         cell = self.code("model.evaluate(x, y)") if cell is None else cell
+        x = {"shape": [images, 28, 28, 1]} if images else {}
         self.events.append(
-            {"event": "evaluate", "model": "model-1", "x": {}, "results": {"accuracy": accuracy}, "after_fit": fit}
+            {"event": "evaluate", "model": "model-1", "x": x, "results": {"accuracy": accuracy}, "after_fit": fit}
             | {"cell": cell}
         )
         return cell

@@ -60,6 +60,7 @@ def test_memory_over_the_limit_ends_the_kernel_and_is_named(run, notebook):
     execution = run(notebook(grow, "y = 2"), memory_limit_mib=400)
     assert execution.outcome is ExecutionOutcome.MEMORY
     assert execution.peak_memory_mib > 400
+    assert [note.params for note in execution.notes] == [{"limit": 400}]
     assert execution.cells[1].outcome is CellOutcome.NOT_RUN
 
 

@@ -115,6 +115,15 @@ class TestBaseModel:
         result = attempt.check()["base-model"]
         assert (result.message.id, result.credit) == ("base-model/not-all-images", 0.5)
 
+    def test_a_model_that_guesses_was_trained_on_nothing_that_helps(self, attempt):
+        attempt.fit(cnn(20), attempt.train, accuracy=0.12)
+        result = attempt.check()["base-model"]
+        assert (result.outcome, result.credit, result.message.id) == ("partial", 0.5, "base-model/guesses")
+
+    def test_a_capped_base_model_is_never_failed_for_its_accuracy(self, attempt):
+        attempt.fit(cnn(20), attempt.train, accuracy=0.12, capped=True)
+        assert attempt.check().said("base-model") == "passed passed"
+
     def test_unchanged_weights_are_no_training(self, attempt):
         attempt.fit(cnn(20), attempt.train, learned=False)
         assert attempt.check().said("base-model") == "failed not-learned"

@@ -185,8 +185,25 @@ class TestClaims:
         complete.markdown("CNN の正解率は 93.5% になり、少ない画像でも特徴をよく学習できたことが分かった。")
         assert self.flags(complete) == [0.935]
 
+    @pytest.mark.parametrize(("evaluated", "claims"), [(0.31, [0.31]), (0.875, [])])
+    def test_an_evaluation_on_all_test_images_must_be_what_the_model_reaches(self, attempt, evaluated, claims):
+        fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.88)
+        attempt.evaluate(fit, evaluated, images=len(attempt.test))
+        assert self.flags(attempt) == claims
+
+    def test_an_evaluation_on_other_images_may_differ(self, attempt):
+        fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.88)
+        attempt.evaluate(fit, 0.999, images=600)
+        assert self.flags(attempt) == []
+
 
 class TestComparison:
+    def test_a_bpnn_that_guesses_is_half(self, attempt):
+        attempt.fit(cnn(), attempt.train[:600])
+        attempt.evaluate(attempt.fit(bpnn(), attempt.train[:600], accuracy=0.1), 0.1)
+        result = attempt.check()["bpnn-comparison"]
+        assert (result.message.id, result.credit) == ("bpnn-comparison/guesses", 0.5)
+
     def test_a_bpnn_on_other_images_is_half(self, attempt):
         attempt.fit(cnn(), attempt.train[:600])
         fit = attempt.fit(bpnn(), attempt.train[600:1200])

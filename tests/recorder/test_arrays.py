@@ -1,0 +1,170 @@
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from grader.evidence.events import Array
+from grader.recorder import arrays
+from grader.recorder.arrays import as_array, class_labels, collect_dataset, describe, save_rows, save_weights
+
+
+class Tensor:
+    """Converts itself, as TensorFlow's do."""
+
+    def __init__(self, values):
+        self._values = np.asarray(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return self._values
+
+
+class BrokenTensor(Tensor):
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("symbolic")
+
+
+class Dataset:
+    """A batched ``tf.data.Dataset``, as far as the recorder looks at one."""
+
+    element_spec = None
+
+    def __init__(self, batches, cardinality=None):
+        self._batches = batches
+        self._cardinality = len(batches) if cardinality is None else cardinality
+        self.taken = 0
+
+    def cardinality(self):
+        return np.int64(self._cardinality)
+
+    def __iter__(self):
+        for batch in self._batches:
+            self.taken += 1
+            yield batch
+
+
+@pytest.mark.parametrize("value", [[1, 2], (1.5, 2), [[1], [2]], Tensor([1, 2]), np.arange(3), np.zeros((2, 3))])
+def test_lists_and_tensors_count_as_arrays(value):
+    assert as_array(value) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "text",
+        b"bytes",
+        {"a": [1]},
+        5,
+        np.float32(3),
+        np.array(3),
+        ["a", "b"],
+        [[1], [2, 3]],
+        np.array([{}, []], dtype=object),
+        np.array([1 + 2j]),
+        BrokenTensor([1]),
+        Dataset([]),
+        (n for n in range(3)),
+    ],
+)
+def test_anything_else_does_not(value):
+    assert as_array(value) is None
+
+
+def test_an_array_too_large_to_look_at_is_left_alone(monkeypatch):
+    monkeypatch.setattr(arrays, "BYTES_LIMIT", 100)
+    assert as_array(np.zeros(101, np.uint8)) is None
+    assert as_array(np.zeros(100, np.uint8)) is not None
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([3, 0, 9], np.uint8), [3, 0, 9]),
+        (np.array([[3], [0]]), [3, 0]),
+        (np.array([3.0, 2.0]), [3, 2]),
+        (np.array([0.5, np.nan, np.inf, 1]), [-1, -1, -1, 1]),
+        (np.eye(3, dtype=np.float32)[[2, 0]], [2, 0]),
+        (np.array([[0.2, 0.8], [1, 0], [1, 1], [0, 0]]), [-1, 0, -1, -1]),
+        (np.array([True, False]), [1, 0]),
+        (np.zeros((0,)), []),
+    ],
+)
+def test_classes_are_read_from_numbers_and_one_hot_rows(y, expected):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        labels = class_labels(y)
+    assert labels.dtype == np.int64
+    assert labels.tolist() == expected
+
+
+def test_a_description_holds_shape_type_and_range_and_is_what_the_reader_expects():
+    import msgspec
+
+    described = describe(np.array([[0, 128], [255, 7]], np.uint8))
+    assert (described["shape"], described["dtype"]) == ([2, 2], "uint8")
+    assert (described["min"], described["max"]) == (0.0, 255.0)
+    assert msgspec.json.decode(json.dumps(described), type=Array).kind == "array"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "none"), (Dataset([]), "dataset"), ((n for n in ()), "generator"), ("x", "generator")]
+)
+def test_what_is_no_array_is_described_by_its_kind_alone(value, kind):
+    assert describe(value) == {"kind": kind}
+
+
+def test_an_empty_array_is_described_too():
+    assert describe(np.zeros((0, 28)))["shape"] == [0, 28]
+
+
+def test_rows_are_saved_with_the_classes_that_belong_to_them(tmp_path):
+    x, y = np.random.default_rng(0).random((5, 3)), np.eye(10)[[1, 2, 3, 4, 5]]
+    assert save_rows(tmp_path / "a.npz", x, y) == "a.npz"
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as saved:
+        assert saved["rows"].shape == (5,)
+        assert saved["labels"].tolist() == [1, 2, 3, 4, 5]
+    save_rows(tmp_path / "b.npz", x, y[:4])
+    with np.load(tmp_path / "b.npz", allow_pickle=False) as saved:
+        assert saved.files == ["rows"]
+
+
+@pytest.mark.parametrize("x", [None, np.zeros((0, 3)), "text"])
+def test_without_rows_nothing_is_saved(tmp_path, x):
+    assert save_rows(tmp_path / "a.npz", x, None) is None
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_weights_keep_their_order_beyond_ten(tmp_path):
+    weights = [np.full(i + 1, i, np.float32) for i in range(12)]
+    name = save_weights(tmp_path / "w.npz", weights)
+    with np.load(tmp_path / name, allow_pickle=False) as saved:
+        assert [len(saved[key]) for key in sorted(saved.files)] == list(range(1, 13))
+
+
+def test_a_finite_data_set_is_collected():
+    x, y = collect_dataset(Dataset([(np.zeros((4, 2)), np.arange(4)), (np.ones((3, 2)), np.arange(3))]))
+    assert x.shape == (7, 2)
+    assert y.tolist() == [0, 1, 2, 3, 0, 1, 2]
+
+
+@pytest.mark.parametrize("cardinality", [-1, -2, 0, 10**9])
+def test_an_endless_unknown_or_huge_data_set_is_never_consumed(cardinality):
+    dataset = Dataset([(np.zeros((4, 2)), np.arange(4))], cardinality)
+    assert collect_dataset(dataset) == (None, None)
+    assert dataset.taken == 0
+
+
+def test_collecting_stops_at_the_limit_of_rows():
+    dataset = Dataset([(np.zeros((4, 2)), np.arange(4))] * 100)
+    assert collect_dataset(dataset, rows_limit=100) == (None, None)
+    assert dataset.taken == 26
+
+
+@pytest.mark.parametrize("batches", [[np.zeros((4, 2))], [(np.zeros(4),)], [(BrokenTensor([1]), np.zeros(1))]])
+def test_a_data_set_without_labels_or_that_fails_is_left_alone(batches):
+    assert collect_dataset(Dataset(batches)) == (None, None)
+
+
+def test_something_that_only_looks_like_a_data_set_is_left_alone():
+    assert collect_dataset(object()) == (None, None)
