@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import NoReturn
+
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -19,8 +22,11 @@ def main() -> None:
         print(f"grader: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("grader: interrupted; what was graded so far is kept", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer ends so, without a word
+            _interrupted()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -28,3 +34,8 @@ def main() -> None:
         traceback.print_exc()
         print("grader: this is a fault of the program, please report it with the lines above", file=sys.stderr)  # noqa: T201
         sys.exit(3)
+
+
+def _interrupted() -> NoReturn:
+    print("grader: interrupted; what was graded so far is kept", file=sys.stderr)  # noqa: T201
+    sys.exit(_INTERRUPTED)

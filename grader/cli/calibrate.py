@@ -14,6 +14,9 @@ def calibrate(
     runs: Annotated[int, typer.Option("--runs", help="How many seeds to train the reference under.")] = 30,
     first_seed: Annotated[int, typer.Option("--first-seed", help="The first of consecutive seeds.")] = 1,
     jobs: Annotated[int | None, typer.Option("--jobs", help="Trainings at the same time [number of CPUs].")] = None,
+    dataset_name: Annotated[
+        str | None, typer.Option("--dataset", help="The data set to measure on [the assignment's].")
+    ] = None,
     course: CourseOption = None,
 ) -> None:
     """Measure what right answers reach, and derive the thresholds from it.
@@ -28,7 +31,7 @@ def calibrate(
 
     settings = settings_from(course=course, jobs=jobs)
     opened = Course(settings.course)
-    name = opened.assignment(assignment).dataset
+    name = dataset_name or opened.assignment(assignment).dataset
     dataset = DataStore(settings.data_dir).get(find_dataset(load_catalogue(opened.root), name))
     if dataset is None:
         raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}'")

@@ -34,6 +34,7 @@ def check(
     """
     from grader.errors import UsageError
     from grader.pipeline import grade_attempt, open_context
+    from grader.pipeline.publish import cannot_be_graded_yet
 
     if not notebook.is_file():
         raise UsageError(f"{notebook} is no file; name your notebook")
@@ -48,12 +49,13 @@ def check(
         graded = grade_attempt(context, attempt)
         _show(context, graded, out)
         if html is not None:
+            html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(_page(context, graded), "utf-8")
             out.print(f"{html}", markup=False)
         write_json([_row(context, graded)], json_file)
     if graded.fault is not None:
         raise typer.Exit(3)
-    raise typer.Exit(0 if graded.result.score.status != "not_gradable" else 1)
+    raise typer.Exit(1 if cannot_be_graded_yet(graded.result) else 0)
 
 
 def _attempt(notebook: Path, ident: str) -> Attempt:

@@ -19,8 +19,8 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new fo
     from grader.errors import UsageError
     from grader.rubric import bundled_course_dir
 
-    if directory.exists() and any(directory.iterdir()):
-        raise UsageError(f"{directory} is not empty; name a folder that does not exist yet")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is there and is no empty folder; name a folder that does not exist yet")
     for folder in ("assignments", "rubrics", "reports"):
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
         shutil.copytree(bundled_course_dir() / folder, directory / folder, dirs_exist_ok=True, ignore=ignore)

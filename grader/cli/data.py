@@ -14,7 +14,7 @@ data_app = typer.Typer(help="Data sets: what is there, and getting what is missi
 
 @data_app.command()
 def install(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="mnist fashion_mnist")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="mnist fashion_mnist cifar10 vgg16")],
     source: Annotated[Path | None, typer.Option("--from", help="A file or folder already downloaded.")] = None,
     course: CourseOption = None,
 ) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -88,11 +89,16 @@ def _sandbox() -> Finding:
 
 def _data(settings: Settings) -> Iterator[Finding]:
     from grader.datasets import DataStore, load_catalogue
+    from grader.errors import CourseError
     from grader.rubric import Course
 
     store = DataStore(settings.data_dir)
     course = Course(settings.course)
-    used = {course.assignment(ident).dataset for ident in course.assignment_ids()}
+    used = set()
+    for ident in course.assignment_ids():
+        with suppress(CourseError):  # _course says what is wrong with it
+            assignment = course.assignment(ident)
+            used |= {assignment.dataset, *assignment.datasets}
     for spec in load_catalogue(course.root).values():
         if stored := store.get(spec):
             yield Finding("ok", spec.name, str(stored.directory))
@@ -107,14 +113,19 @@ def _data(settings: Settings) -> Iterator[Finding]:
 
 def _course(settings: Settings) -> Iterator[Finding]:
     from grader.datasets import find_dataset, load_catalogue
+    from grader.errors import GraderError
     from grader.rubric import Course, read_calibration
 
     course = Course(settings.course)
     catalogue = load_catalogue(course.root)
     for ident in course.assignment_ids():
-        rubric = course.rubric(ident)
-        digest = find_dataset(catalogue, course.assignment(ident).dataset).digest
-        calibration = read_calibration(rubric.directory / "calibration.json", digest)
+        try:
+            rubric = course.rubric(ident)
+            digest = find_dataset(catalogue, course.assignment(ident).dataset).digest
+            calibration = read_calibration(rubric.directory / "calibration.json", digest)
+        except GraderError as error:
+            yield Finding("missing", ident, str(error), "correct the file that is named")
+            continue
         if calibration is None and rubric.thresholds:
             yield Finding("missing", ident, "its thresholds are not calibrated", f"grader calibrate {ident}")
         else:
@@ -123,12 +134,16 @@ def _course(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
+    from grader.errors import StoreError
     from grader.store import Gradebook
 
     path = settings.workspace.resolve() / "gradebook.sqlite"
     if not path.is_file():
         return Finding("ok", "gradebook", f"SQLite {sqlite3.sqlite_version}; {path} will be made by 'grader grade'")
-    problems = Gradebook(path).integrity_check()
+    try:
+        problems = Gradebook(path).integrity_check()
+    except StoreError as error:
+        problems = [str(error)]
     if problems:
         return Finding("missing", "gradebook", f"{path}: {problems[0]}", f"cp {path} {path}.broken; restore a backup")
     return Finding("ok", "gradebook", f"{path} is whole")

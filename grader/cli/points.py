@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grader.cli.common import AssignmentArgument, CourseOption, WorkspaceOption, console, settings_from
+from grader.cli.common import AssignmentArgument, CourseOption, WorkspaceOption, console, require_graded, settings_from
 
 
 def points(
@@ -26,7 +26,9 @@ def points(
     from grader.errors import UsageError
     from grader.pipeline import open_context, publish
 
-    context = open_context(settings_from(workspace=workspace, course=course), assignment)
+    settings = settings_from(workspace=workspace, course=course)
+    require_graded(settings, assignment)
+    context = open_context(settings, assignment)
     if criterion not in context.rubric.ids:
         raise UsageError(f"{assignment} has no criterion {criterion!r}, it has {', '.join(context.rubric.ids)}")
     book = context.gradebook

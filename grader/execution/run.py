@@ -323,6 +323,10 @@ class _Run:
         if self.client.cut_cells:
             cells = ", ".join(f"#{i + 1}" for i in sorted(self.client.cut_cells)[:10])
             notes.append(Text("Some output of cells {cells} was left out: there was too much of it.", {"cells": cells}))
+        if outcome is ExecutionOutcome.MEMORY:
+            notes.append(
+                Text("The memory limit of {limit} MiB was exceeded.", {"limit": self.request.memory_limit_mib})
+            )
         facts = claimed_facts(self.scratch.claims / "events.jsonl")
         return Execution(
             outcome=outcome,

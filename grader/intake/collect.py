@@ -76,7 +76,7 @@ def _attempt(handin: Handin, given: Path, assignment: str, roster: Roster | None
     return Attempt(
         assignment=assignment,
         digest="sha256:" + hashlib.sha256(content).hexdigest(),
-        source=handin.source,
+        source=_readable(handin.source),
         content=content,
         student=who,
         notebook=parsed.notebook,
@@ -86,6 +86,11 @@ def _attempt(handin: Handin, given: Path, assignment: str, roster: Roster | None
         unreadable=parsed.unreadable,
         handed_in_at=_nbgrader_time(handin.folder) or (handin.file.modified if handin.file else None),
     )
+
+
+def _readable(name: str) -> str:
+    """``name`` as a text that can be stored: bytes that are no UTF-8 (of a foreign file system) as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _parsed(handin: Handin) -> tuple[bytes, ParsedNotebook]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grader import __version__
 from grader.checks import Checked, CheckRequest, run_checks
-from grader.errors import DataError, GraderError
+from grader.errors import DataError
 from grader.evidence import Evidence, read_evidence
 from grader.execution import Progress, execute
 from grader.model import Attempt, Execution, ExecutionOutcome, Result, Score, Text, Verified, Visibility
@@ -94,7 +94,7 @@ def _scored(context: Context, attempt: Attempt, directory: Path, checked: Checke
             reason=attempt.unreadable,
         )
         return Graded(_result(context, attempt, evidence.execution, scored, evidence), directory)
-    except GraderError as error:
+    except Exception as error:  # the attempts beside it are scored all the same
         return _failed(context, attempt, Execution(ExecutionOutcome.OK, budget=context.budget), error)
 
 
@@ -118,22 +118,23 @@ def check_request(context: Context, attempt: Attempt, directory: Path) -> CheckR
 
 
 def _require_data(context: Context, attempt: Attempt) -> None:
-    if attempt.notebook is not None and context.dataset is None and not context.public_only:
-        name = context.assignment.dataset
-        raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}' and grade again")
+    if attempt.notebook is not None and not context.public_only:
+        for name in context.missing_datasets:
+            raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}' and grade again")
 
 
 def _verify(context: Context, directory: Path) -> Verified:
     evidence = read_evidence(directory)
-    if context.dataset is None or not evidence.fits:
+    if context.measured_on is None or not evidence.fits:
         return Verified(dataset=context.assignment.dataset)
     settings = VerifierSettings(
-        timeout_s=context.settings.verification_timeout_s, threads=context.settings.threads_per_kernel
+        timeout_s=max(context.settings.verification_timeout_s, context.assignment.verification_time_limit_s or 0.0),
+        threads=context.settings.threads_per_kernel,
     )
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch:
         return verify(
             evidence,
-            context.dataset,
+            context.measured_on,
             held_out_seed=context.held_out_seed,
             scratch=Path(scratch),
             settings=settings,

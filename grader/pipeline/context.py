@@ -28,6 +28,7 @@ from grader.model import Budget
 from grader.reporting import ReportContext, TestSet, ThresholdView
 from grader.rubric import Assignment, Calibration, Course, Rubric, bundled_course_dir, read_calibration
 from grader.store import Gradebook
+from grader.verification import DatasetView, FirstImages
 
 _SEED_LIMIT = 2**31
 
@@ -56,6 +57,19 @@ class Context:
     def dataset(self) -> StoredDataset | None:
         """The data set that models are re-measured on, if it is installed."""
         return self.store.get(find_dataset(load_catalogue(self.course.root), self.assignment.dataset))
+
+    @cached_property
+    def missing_datasets(self) -> list[str]:
+        """Names of the assignment's data sets that are not installed."""
+        catalogue = load_catalogue(self.course.root)
+        names = dict.fromkeys((self.assignment.dataset, *self.assignment.datasets))
+        return [name for name in names if self.store.get(find_dataset(catalogue, name)) is None]
+
+    @property
+    def measured_on(self) -> DatasetView | None:
+        """The data set, or in the quick budget as much of it as the assignment says."""
+        n = self.assignment.quick_test_images if self.budget is Budget.QUICK else None
+        return FirstImages(self.dataset, n) if self.dataset and n else self.dataset
 
     @cached_property
     def calibration(self) -> Calibration | None:
@@ -153,10 +167,10 @@ class Context:
     @cached_property
     def inputs_file(self) -> Path | None:
         """Test images without labels for models that only their kernel can run: npz, uint8."""
-        if self.dataset is None:
+        if self.measured_on is None:
             return None
         path = self.workspace / "inputs.npz"
-        images = np.asarray(self.dataset.array("x_test"))
+        images = np.asarray(self.measured_on.array("x_test"))
         arrays = {"official": images}
         if self.held_out_seed is not None:
             arrays["held_out"] = held_out_images(images, self.held_out_seed)

@@ -110,7 +110,8 @@ def test_what_was_handed_in_is_kept_to_the_byte(outcome, class_folder):
 
 def test_regrading_runs_no_notebook_and_gives_the_same(outcome, monkeypatch):
     context, rows = outcome
-    monkeypatch.setattr("grader.pipeline.attempt.execute", None)
+    for name in ("execute", "execute_auto"):
+        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
     results = regrade(context)
     published = publish(context)
     again = {Path(one.result.source).stem: published.row(one.result) for one in results}
@@ -119,7 +120,8 @@ def test_regrading_runs_no_notebook_and_gives_the_same(outcome, monkeypatch):
 
 def test_grading_again_reuses_the_evidence(outcome, class_folder, monkeypatch):
     context, _ = outcome
-    monkeypatch.setattr("grader.pipeline.attempt.execute", None)
+    for name in ("execute", "execute_auto"):
+        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
     results = grade_batch(context, collect([class_folder / "s01.ipynb"], "b2-1"))
     assert results[0].reused
     assert results[0].fault is None
