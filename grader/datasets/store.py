@@ -2,11 +2,11 @@
 
 One folder an entry, ``<name>-<first 16 digits of its digest>/``::
 
-    entry.json     name, digest, licence, source; size and SHA-256 of every other file
+    entry.json     name, digest, licence, source; SHA-256 of each array; size and SHA-256 of every other file
     arrays/        x_train.npy y_train.npy x_test.npy y_test.npy
     served/        the same as the files that Keras' loader opens (see grader.datasets.served)
 
-An entry appears whole (written aside, then renamed) and is never changed.
+An entry of weights has ``served/`` alone. An entry appears whole (written aside, then renamed) and is never changed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from grader.datasets.catalogue import Array, DatasetSpec
+from grader.datasets.catalogue import Array, DatasetSpec, sha256_of
 from grader.datasets.served import write_served
 from grader.errors import DataError
 from grader.recorder.rows import row_digests
@@ -93,7 +94,7 @@ class DataStore:
     def get(self, spec: DatasetSpec) -> StoredDataset | None:
         """The entry of ``spec`` if it is there with all its files of the right size (a quick look), else ``None``."""
         directory = self.directory_of(spec)
-        files = _listed(directory, spec)
+        files = _listed(directory, spec).get("files", {})
         if not files or any(_size(directory / name) != facts["bytes"] for name, facts in files.items()):
             return None
         return StoredDataset(spec.name, spec.digest, directory)
@@ -101,7 +102,8 @@ class DataStore:
     def verify(self, spec: DatasetSpec) -> list[str]:
         """What is wrong with the entry of ``spec``, every byte read; empty when nothing is."""
         directory = self.directory_of(spec)
-        files = _listed(directory, spec)
+        entry = _listed(directory, spec)
+        files = entry.get("files", {})
         if not files:
             return [f"{directory} holds no entry of {spec.name}; {_mend(spec.name)}"]
         problems = []
@@ -113,7 +115,14 @@ class DataStore:
         if problems:
             return problems
         stored = StoredDataset(spec.name, spec.digest, directory)
-        wrong = [role for role, expected in spec.arrays.items() if not expected.matches(stored.array(role))]
+        pinned = entry.get("arrays", {})
+        wrong = [
+            role
+            for role, expected in spec.arrays.items()
+            if not msgspec.structs.replace(expected, sha256=expected.sha256 or pinned.get(role)).matches(
+                stored.array(role)
+            )
+        ]
         return [f"array {role} of {spec.name} is not the catalogue's; {_mend(spec.name)}" for role in wrong]
 
     def put(self, spec: DatasetSpec, arrays: Mapping[str, Array]) -> StoredDataset:
@@ -124,6 +133,15 @@ class DataStore:
         for role, expected in spec.arrays.items():
             if role not in arrays or not expected.matches(arrays[role]):
                 raise DataError(f"array {role} given for {spec.name} is not the expected {expected}")
+        return self._put(spec, lambda aside: _write_entry(spec, aside, arrays))
+
+    def put_file(self, spec: DatasetSpec, content: bytes) -> StoredDataset:
+        """Keeps ``content`` as the file of ``spec``; :raises DataError: it is another file, or the disk refuses."""
+        if spec.file is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != spec.file.md5:
+            raise DataError(f"{len(content)} bytes given for {spec.name} are not the expected {spec.file}")
+        return self._put(spec, lambda aside: _write_entry(spec, aside, {}, content))
+
+    def _put(self, spec: DatasetSpec, write: Callable[[Path], None]) -> StoredDataset:
         if (stored := self.get(spec)) is not None and not self.verify(spec):
             return stored
         try:
@@ -132,7 +150,7 @@ class DataStore:
         except OSError as error:
             raise DataError(f"{self.root} cannot be written: {error}; set GRADER_DATA_DIR to another folder") from error
         try:
-            _write_entry(spec, arrays, aside)
+            write(aside)
             return self._publish(spec, aside)
         except OSError as error:
             raise DataError(f"{spec.name} cannot be stored in {self.root}: {error}") from error
@@ -152,7 +170,7 @@ class DataStore:
 
 
 def serving_map(store: DataStore, specs: Iterable[DatasetSpec]) -> dict[str, dict[str, Any]]:
-    """What a kernel is told: module of ``keras.datasets`` to digest, folder and file names; plain JSON.
+    """What a kernel is told: module of ``keras.datasets`` or ``keras.applications`` to digest, folder and file names.
 
     A data set that is not installed is left out. Of two that answer to one module the later counts.
     """
@@ -164,26 +182,37 @@ def serving_map(store: DataStore, specs: Iterable[DatasetSpec]) -> dict[str, dic
     return served
 
 
-def _write_entry(spec: DatasetSpec, arrays: Mapping[str, Array], directory: Path) -> None:
-    (directory / "arrays").mkdir()
-    for role in spec.arrays:
-        np.save(directory / "arrays" / f"{role}.npy", np.ascontiguousarray(arrays[role]), allow_pickle=False)
-    write_served(spec.module, arrays, directory / "served")
-    files = {
-        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": _file_sha256(path)}
-        for path in sorted(directory.rglob("*.*"))
+def _write_entry(spec: DatasetSpec, directory: Path, arrays: Mapping[str, Array], content: bytes = b"") -> None:
+    if spec.file:
+        (directory / "served").mkdir()
+        (directory / "served" / spec.file.name).write_bytes(content)
+    else:
+        (directory / "arrays").mkdir()
+        for role in spec.arrays:
+            np.save(directory / "arrays" / f"{role}.npy", np.ascontiguousarray(arrays[role]), allow_pickle=False)
+        write_served(spec.module, arrays, directory / "served")
+    facts = {
+        "name": spec.name,
+        "digest": spec.digest,
+        "licence": spec.licence,
+        "source": spec.source,
+        "arrays": {role: sha256_of(arrays[role]) for role in spec.arrays},
+        "files": {
+            path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": _file_sha256(path)}
+            for path in sorted(directory.rglob("*"))
+            if path.is_file()
+        },
     }
-    facts = {"name": spec.name, "digest": spec.digest, "licence": spec.licence, "source": spec.source, "files": files}
     (directory / _ENTRY).write_text(json.dumps(facts, indent=1), "utf-8")
     for path in directory.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
 
 
 def _listed(directory: Path, spec: DatasetSpec) -> dict[str, dict[str, Any]]:
-    """File name to size and digest, from ``entry.json``; empty when there is no usable entry of ``spec``."""
+    """What ``entry.json`` says: ``files``, ``arrays`` …; empty when there is no usable entry of ``spec``."""
     try:
         entry = json.loads((directory / _ENTRY).read_text("utf-8"))
-        return dict(entry["files"]) if entry["digest"] == spec.digest else {}
+        return {**entry, "files": dict(entry["files"])} if entry["digest"] == spec.digest else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
