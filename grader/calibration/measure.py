@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from grader.calibration.plan import RESULT_FILE, Plan, Reference, read_plan
+from grader.calibration.plan import PLAN_FILE, RESULT_FILE, Plan, Reference, read_plan
 from grader.calibration.quantile import student_t_quantile
 from grader.calibration.runs import Say, train_all
 from grader.errors import CourseError, DataError, UsageError, VerificationError
@@ -54,7 +54,7 @@ def calibrate(
     """
     if runs < FEWEST_RUNS or workers < 1:
         raise UsageError(f"{runs} runs and {workers} workers received, expected at least {FEWEST_RUNS} runs, 1 worker")
-    plan = read_plan(rubric_directory(course, assignment_id))
+    plan = _for_dataset(read_plan(rubric_directory(course, assignment_id)), course, assignment_id, dataset.name)
     seeds = range(first_seed, first_seed + runs)
     with tempfile.TemporaryDirectory(prefix="grader-calibrate-", ignore_cleanup_errors=True) as folder:
         directory = Path(folder)
@@ -74,6 +74,17 @@ def calibrate(
             for name, (description, found) in values.items()
         },
     )
+
+
+def _for_dataset(plan: Plan, course: Course, assignment_id: str, name: str) -> Plan:
+    """The references for this data set alone; :raises CourseError: there is none."""
+    measured_on = course.assignment(assignment_id).dataset
+    references = tuple(r for r in plan.references if (r.dataset or measured_on) == name)
+    if not references:
+        raise CourseError(
+            f"{PLAN_FILE} of {assignment_id} has no reference for data set {name!r}: add one, or name another"
+        )
+    return msgspec.structs.replace(plan, references=references)
 
 
 def rubric_directory(course: Course, assignment_id: str) -> Path:

@@ -35,7 +35,10 @@ class Measures(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reference(Struct, frozen=True, forbid_unknown_fields=True):
-    """One right answer and how it is trained: the first ``rows`` images over 255, Adam, cross-entropy of the labels."""
+    """One right answer and how it is trained: the first ``rows`` images over 255, Adam, cross-entropy of the labels.
+
+    :ivar dataset: the one data set that it is for; ``None``: the one that the assignment is measured on.
+    """
 
     id: Ident
     description: str
@@ -47,6 +50,7 @@ class Reference(Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: Positive = 32
     validation_split: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     learning_rate: Annotated[float, Meta(gt=0)] = 0.001
+    dataset: str | None = None
 
     def config(self) -> dict[str, Any]:
         """The model in Keras' JSON form.

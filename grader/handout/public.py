@@ -21,7 +21,8 @@ import msgspec
 from grader.errors import CourseError, LeakError
 from grader.handout import toml
 from grader.model import Visibility
-from grader.rubric import Assignment, Course, Rubric, read_calibration
+from grader.rubric import Assignment, Course, Rubric
+from grader.rubric.calibration import read_calibrations
 
 CHECK_FILE = re.compile(r"(?:test|helpers)_public[a-z0-9_]*\.py")
 THRESHOLD_DECIMALS = 4
@@ -64,6 +65,7 @@ def _rubric(rubric: Rubric, public: frozenset[str]) -> dict[str, Any]:
         "version": rubric.version,
         "criterion": [c for c in table["criterion"] if c["id"] in public],
         "thresholds": {name: rule for name, rule in table["thresholds"].items() if rule["public"]},
+        "parameters": dict(rubric.parameters),
         "texts": {language: _public_texts(texts, public) for language, texts in rubric.texts.items()},
     }
 
@@ -80,8 +82,9 @@ def _given(rubric: Rubric) -> dict[str, bytes]:
 def _thresholds(assignment: Assignment, rubric: Rubric) -> dict[str, Any]:
     """Public thresholds, rounded to the student's favour, and the range that right answers reached."""
     rules = {name: rule for name, rule in rubric.thresholds.items() if rule.public}
-    calibration = read_calibration(rubric.directory / "calibration.json") if rules else None
-    if rules and (calibration is None or calibration.dataset != assignment.dataset):
+    known = read_calibrations(rubric.directory / "calibration.json") if rules else []
+    calibration = next((c for c in known if c.dataset == assignment.dataset), None)
+    if rules and calibration is None:
         raise CourseError(
             f"{rubric.directory / 'calibration.json'} has nothing for {assignment.dataset}, and the public thresholds "
             f"{sorted(rules)} follow from it: run 'grader calibrate {rubric.assignment}' first"
