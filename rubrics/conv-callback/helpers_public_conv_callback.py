@@ -1,0 +1,316 @@
+"""What the checks of conv-callback have in common: findings of the probes, and which networks there are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
+from grader.evidence import CallbackFacts, Evidence, Model
+from grader.evidence.events import LevelEvent, ProbeEvent
+
+TEST_SHARE = 0.01
+"""No test image of MNIST stands in its training split: one in a hundred is no chance."""
+LOG_PRECISION = 1e-6
+"""Logs are sums of 32-bit numbers: a value this near the level may count as either side of it."""
+USUAL_FILTERS = {(64, 64), (32, 32), (64,), (32,)}
+"""Networks that exercises other than the one on filters lead to."""
+_POOLING = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")
+_RUNS = ("never", "reached-1", "reached-3", "reached-last", "reached-then-lost")
+_AGAIN = ("again-never", "again-reached-3")
+_NUMBER = re.compile(r"(?<![\d.])(?:(\d{2}(?:\.\d+)?)\s*(?:%|percent|パーセント|процент)|(0?\.\d+))(?!\d)")
+
+
+def finished(fit: TrainedFit) -> bool:
+    """Whether the training came to its end, by itself or by a callback."""
+    return fit.fit.ended in ("completed", "stopped")
+
+
+# Networks
+
+
+def filters_of(model: Model) -> tuple[int, ...]:
+    """Filters of its convolutions, in order."""
+    return tuple(int(layer.config.get("filters") or 0) for layer in model.layers if "Conv" in layer.class_name)
+
+
+def pools(model: Model) -> int:
+    """How many pooling layers it has."""
+    return len(model.layers_of(*_POOLING))
+
+
+def outputs(model: Model) -> tuple[int | None, str | None]:
+    """Units and activation of its last layer; an activation may be a layer of its own."""
+    units: int | None = None
+    activation: str | None = None
+    for layer in model.layers:
+        if layer.class_name in ("Activation", "Softmax", "ReLU"):
+            activation = str(layer.config.get("activation") or layer.class_name.lower())
+        elif layer.class_name not in ("Dropout", "BatchNormalization"):
+            units = layer.config.get("units")
+            activation = str(layer.config.get("activation") or "linear")
+    return units, activation
+
+
+def outline(model: Model) -> str:
+    """The layers in a line, for messages."""
+    sizes = (f" {layer.config.get('filters') or layer.config.get('units') or ''}".rstrip() for layer in model.layers)
+    return " → ".join(f"{la.class_name}{size}" for la, size in zip(model.layers, sizes, strict=True))[:300]
+
+
+def lacks(model: Model) -> list[str]:
+    """Which of the parts asked for it does not have: ``convolution pooling softmax``."""
+    found = {"convolution": bool(filters_of(model)), "pooling": pools(model) > 0, "softmax": _ten_ways(model)}
+    return [part for part, there in found.items() if not there]
+
+
+def _ten_ways(model: Model) -> bool:
+    return outputs(model) == (10, "softmax")
+
+
+def on_digits(fit: TrainedFit, data: DataFacts | None) -> bool:
+    """Whether it was trained on MNIST. Where that cannot be told, the trainings with a callback are."""
+    if data is not None and len(fit.rows):
+        return data.share(fit.rows, "train") + data.share(fit.rows, "test") > 0.5
+    return bool(stopping_callbacks(fit))
+
+
+def experiments(fits: Iterable[TrainedFit], data: DataFacts | None, *, this_edition: bool) -> dict[str, bool]:
+    """Which of the experiments on the structure were made, whatever data they used.
+
+    :param this_edition: in an earlier one, taking away the last convolution and all but the first were the same.
+    """
+    done = [f for f in fits if f.learned and finished(f) and f.is_convolutional]
+    digits = {filters_of(f.model) for f in done if on_digits(f, data)}
+    clothes = [f for f in done if not on_digits(f, data)]
+    single = [f for f in clothes if len(filters_of(f.model)) == 1]
+    once_pooled = [f for f in single if pools(f.model) <= 1]
+    alike = bool(single) and not this_edition
+    return {
+        "filters": _varied({filters_of(f.model) for f in clothes}) or _varied(digits),
+        "less": bool(once_pooled) or len(single) > 1 or alike,
+        "more": any(len(filters_of(f.model)) >= 3 for f in clothes) or any(len(k) >= 2 for k in digits),
+        "first": len(single) > 1 or len(single) > len(once_pooled) or alike,
+    }
+
+
+def _varied(kinds: set[tuple[int, ...]]) -> bool:
+    """Whether filters were changed: two networks of one depth, or one that no other exercise leads to."""
+    depths = [len(kind) for kind in kinds]
+    return any(depths.count(d) > 1 for d in depths) or any(len(k) <= 2 and k not in USUAL_FILTERS for k in kinds)
+
+
+# Callbacks as they are written and given
+
+
+def is_given_class(callback: CallbackFacts) -> bool:
+    """Whether a class stands where an instance belongs."""
+    return callback.class_name == "type" and not callback.builtin
+
+
+def is_early_stopping(callback: CallbackFacts) -> bool:
+    """Keras' own."""
+    return callback.builtin and callback.class_name == "EarlyStopping"
+
+
+def may_stop(callback: CallbackFacts) -> bool:
+    """Whether it is one that could end a training: Keras' others do something else."""
+    return not callback.builtin or callback.class_name in ("EarlyStopping", "LambdaCallback")
+
+
+def stopping_callbacks(fit: TrainedFit) -> list[tuple[int, CallbackFacts]]:
+    """Callbacks of a training that could end it, each with its place."""
+    return [(n, c) for n, c in enumerate(fit.fit.callbacks) if may_stop(c)]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the code says about callbacks. ``classes``: name to the cell of its definition, in order."""
+
+    classes: Mapping[str, int] = field(default_factory=dict)
+    lambdas: bool = False
+    commented_out: int | None = None
+
+
+def written(cells: Iterable[NotebookCell]) -> Written:
+    """Definitions, and the first cell where ``callbacks=`` stands in a comment."""
+    classes: dict[str, int] = {}
+    lambdas, commented = False, None
+    for cell in (c for c in cells if c.kind == "code"):
+        for name in re.findall(r"(?m)^[ \t]*class\s+(\w+)\s*\([^)]*[Cc]allback[^)]*\)\s*:", cell.source):
+            classes[name] = cell.index
+        code = re.sub(r"(?m)#.*$", "", cell.source)
+        lambdas = lambdas or "LambdaCallback" in code
+        if commented is None and re.search(r"#.*\bcallbacks?\s*=", cell.source):
+            commented = cell.index
+    return Written(classes, lambdas, commented)
+
+
+def forgotten(code: Written, given: set[str], name: str) -> str | None:
+    """A class written after ``name`` that no training was given, nor any other such class; the last of them."""
+    newer = [other for other, cell in code.classes.items() if cell > code.classes.get(name, cell)]
+    return newer[-1] if newer and not given & set(newer) else None
+
+
+def calls_with_callbacks(cell: NotebookCell) -> list[str]:
+    """Names that stand in ``callbacks=`` of this cell."""
+    code = re.sub(r"(?m)#.*$", "", cell.source)
+    found = re.findall(r"\bcallbacks?\s*=\s*\[?([^\])\n]*)", code)
+    return [name for text in found for name in re.findall(r"[A-Za-z_]\w*", text)]
+
+
+# What the probes found
+
+
+def passes(levels: Sequence[LevelEvent], logs: Mapping[str, float | None]) -> bool | None:
+    """Whether these logs are past the level(s); ``None`` within rounding of one."""
+    verdicts = [_passes(level, logs.get(str(level.metric))) for level in levels]
+    if not any(level.joint for level in levels):
+        return True if True in verdicts else None if None in verdicts else False
+    return False if False in verdicts else None if None in verdicts else True
+
+
+def _passes(level: LevelEvent, value: float | None) -> bool | None:
+    if value is None or level.low is None or level.high is None:
+        return False
+    at = value_of(level)
+    if abs(value - at) <= LOG_PRECISION:
+        return None
+    return value > at if level.direction == "above" else value < at
+
+
+def value_of(level: LevelEvent) -> float:
+    """The level as a person wrote it: of the two ends of a narrow bracket the one with fewer digits."""
+    ends = [end for end in (level.low, level.high) if end is not None]
+    return min((round(end, 9) for end in ends), key=lambda end: len(repr(end)), default=0.0)
+
+
+def rises(metric: str) -> bool:
+    """Whether a training wants it to grow."""
+    return not any(word in metric.lower() for word in ("loss", "error", "mae", "mse", "entropy"))
+
+
+def is_inverted(level: LevelEvent) -> bool:
+    """Whether it stops on the side that is worse than the level."""
+    return (level.direction == "above") != rises(str(level.metric))
+
+
+def is_out_of_reach(level: LevelEvent) -> bool:
+    """Whether no training can pass it: an accuracy above 1, a loss below 0."""
+    value = value_of(level)
+    best = 1.0 if rises(str(level.metric)) else 0.0
+    beyond = value > best if best else value < best
+    return beyond or (abs(value - best) < 1e-9 and not level.at_level_stops)
+
+
+def same_metric(name: str, names: Iterable[str]) -> str | None:
+    """The log that goes by another spelling of ``name`` (``acc`` and ``accuracy``)."""
+    return next((n for n in names if n != name and _short(n) == _short(name)), None)
+
+
+def _short(name: str) -> str:
+    return name.replace("accuracy", "acc")
+
+
+@dataclass(frozen=True)
+class Driven:
+    """All that the probes found about one callback of one training."""
+
+    fit: TrainedFit
+    place: int
+    facts: CallbackFacts
+    levels: tuple[LevelEvent, ...]
+    runs: Mapping[tuple[str, str], ProbeEvent]
+
+    @property
+    def names(self) -> list[str]:
+        """Log names of the real training."""
+        return list(self.fit.fit.logs[-1]) if self.fit.fit.logs else ["accuracy", "loss"]
+
+    @property
+    def watched(self) -> list[LevelEvent]:
+        """Levels of logs, in the order of the training's own names."""
+        own = [level for level in self.levels if level.metric in self.names]
+        return own or [level for level in self.levels if level.metric is not None]
+
+    @property
+    def error(self) -> str | None:
+        """What stood in the way of finding a level."""
+        return next((level.error for level in self.levels if level.error), None)
+
+    def run(self, scenario: str, subject: str = "given") -> ProbeEvent | None:
+        """One made-up run."""
+        return self.runs.get((subject, scenario))
+
+    def waits_for_improvement(self) -> bool:
+        """Whether it stops a training that stands still, and lets one go on that gets better."""
+        flat, better = self.run("flat"), self.run("improving")
+        return bool(flat and better and flat.stopped_at is not None and better.stopped_at is None and not better.error)
+
+    def surprises(self, subject: str, scenarios: Sequence[str]) -> list[tuple[ProbeEvent, int | None]]:
+        """Runs that did not end where the level says, and where that is."""
+        found = []
+        for scenario in scenarios:
+            run = self.run(scenario, subject)
+            if run is not None and (run.error or run.stopped_at != self.due(run.logs)):
+                found.append((run, self.due(run.logs)))
+        return found
+
+    def first_use(self) -> list[tuple[ProbeEvent, int | None]]:
+        """Surprises of a fresh callback."""
+        return self.surprises("fresh", _RUNS)
+
+    def later_use(self) -> list[tuple[ProbeEvent, int | None]]:
+        """Surprises of one that was used before."""
+        return self.surprises("given", (*_RUNS, *_AGAIN)) + self.surprises("fresh", _AGAIN)
+
+    def due(self, logs: Sequence[Mapping[str, float | None]]) -> int | None:
+        """The epoch, from 0, after which these logs should end a training."""
+        return next((n for n, values in enumerate(logs) if passes(self.watched, values)), None)
+
+    def printed(self) -> str | None:
+        """What it writes when it stops; ``None`` where it was not seen to."""
+        runs = (self.run("reached-3"), self.run("reached-1"), self.run("reached-1", "fresh"))
+        stopped = [run for run in runs if run is not None and run.stopped_at is not None]
+        return stopped[0].printed if stopped else None
+
+    def stated(self) -> float | None:
+        """A level that its message names and that is neither its level nor the value it saw, 0 to 1."""
+        run, level = self.run("reached-3"), self.watched[0]
+        if run is None or run.stopped_at is None or not rises(str(level.metric)):
+            return None
+        numbers = [float(p) / 100 if p else float(f) for p, f in _NUMBER.findall(run.printed)]
+        known = [value_of(level), *(v for v in run.logs[run.stopped_at].values() if v is not None)]
+        false = [n for n in numbers if all(abs(n - k) > 0.002 for k in known)]
+        return false[0] if false and len(false) == len(numbers) else None
+
+
+def driven(evidence: Evidence, fits: Iterable[TrainedFit]) -> list[Driven]:
+    """Every callback that could end a training, in order, with what the probes found."""
+    found = []
+    for fit in fits:
+        for place, facts in stopping_callbacks(fit):
+            levels = tuple(e for e in evidence.levels if (e.fit, e.callback) == (fit.id, place))
+            runs = {(e.subject, e.scenario): e for e in evidence.probes if (e.fit, e.callback) == (fit.id, place)}
+            found.append(Driven(fit, place, facts, levels, runs))
+    return found
+
+
+def sets_stop_training(source: str | None) -> bool:
+    """Whether the callback's code names ``stop_training`` at all; only words a message."""
+    try:
+        tree = ast.parse(textwrap.dedent(source or ""))
+    except (SyntaxError, ValueError):
+        return "stop_training" in (source or "")
+    names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    return "stop_training" in names
+
+
+def asked_level(cells: Iterable[NotebookCell], level: float) -> bool:
+    """Whether the task as handed out names the level; an earlier edition left it to the student."""
+    pattern = re.compile(rf"(?<![\d.]){re.escape(f'{level:g}')}(?!\d)|(?<![\d.]){re.escape(f'{level * 100:g}')}\s*%")
+    tasks = (c.source for c in cells if c.kind == "markdown" and re.search(r"3\s*-\s*1", c.source))
+    return any(pattern.search(source) for source in tasks)
