@@ -110,7 +110,8 @@ def pick_mistakes(
 def mistakes(words: Words, images: npt.NDArray[np.uint8], pairs: Sequence[tuple[int, int]]) -> Markup:
     """Wrongly recognised images with ``true → predicted`` below each.
 
-    :param images: uint8, (n, height, width). :param pairs: n pairs of true and predicted class.
+    :param images: uint8, (n, height, width) or, in colour, (n, height, width, 3).
+    :param pairs: n pairs of true and predicted class.
     """
     step, label_height = 60, 22
     columns = min(DIGIT_COLUMNS, len(pairs))

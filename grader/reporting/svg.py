@@ -113,13 +113,17 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """A PNG file: uint8, (height, width) grey or (height, width, 2) grey and opacity. Source: ISO/IEC 15948:2004."""
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 2):
-        raise ValueError(f"received {pixels.dtype} {pixels.shape}, expected uint8 (h, w) or (h, w, 2)")
+    """A PNG file: uint8, (height, width) grey, (height, width, 2) grey and opacity, or (height, width, 3) colour.
+
+    Source: ISO/IEC 15948:2004.
+    """
+    kind = {(): 0, (2,): 4, (3,): 2}.get(pixels.shape[2:])
+    if pixels.dtype != np.uint8 or pixels.ndim < 2 or kind is None:
+        raise ValueError(f"received {pixels.dtype} {pixels.shape}, expected uint8 (h, w), (h, w, 2) or (h, w, 3)")
     height, width = pixels.shape[:2]
     rows = pixels.reshape(height, -1)
     raw = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
-    header = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 4, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
     chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(raw, 9)) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 

@@ -37,6 +37,28 @@ class DatasetView(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FirstImages:
+    """The first ``n`` images of each split of a data set, as a data set."""
+
+    inner: DatasetView
+    n: int
+
+    @property
+    def name(self) -> str:
+        """Of the whole."""
+        return self.inner.name
+
+    @property
+    def digest(self) -> str:
+        """Differs from that of the whole."""
+        return f"{self.inner.digest}:{self.n}"
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """The first rows of ``x_test`` …"""
+        return self.inner.array(name)[: self.n]
+
+
+@dataclass(frozen=True, slots=True)
 class InputForm:
     """Shape of the training data (rows first) and the values that pixels 0 and 255 had in it."""
 

@@ -21,7 +21,7 @@ def decoded(png):
     width, height, depth, kind = struct.unpack(">IIBB", png[16:26])
     size = struct.unpack(">I", png[33:37])[0]
     raw = np.frombuffer(zlib.decompress(png[41 : 41 + size]), np.uint8)
-    channels = 2 if kind == 4 else 1
+    channels = {0: 1, 4: 2, 2: 3}[kind]
     rows = raw.reshape(height, 1 + width * channels)
     assert depth == 8
     assert not rows[:, 0].any()
@@ -33,7 +33,12 @@ def test_png_keeps_every_pixel():
     assert (decoded(svg.png(pixels)) == pixels).all()
 
 
-def test_png_refuses_what_is_no_grey_image():
+def test_png_keeps_colours():
+    pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    assert (decoded(svg.png(pixels)) == pixels).all()
+
+
+def test_png_refuses_what_is_no_image():
     with pytest.raises(ValueError, match="expected uint8"):
         svg.png(np.zeros((2, 2), np.float32))
 
