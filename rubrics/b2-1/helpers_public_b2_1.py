@@ -187,11 +187,15 @@ def _extends(parts: Sequence[Block]) -> bool:
 
 @dataclass(frozen=True)
 class Claim:
-    """An accuracy that the notebook states, 0 to 1. ``typed``: its digits stand in the notebook's own text."""
+    """An accuracy that the notebook states, 0 to 1. ``typed``: its digits stand in the notebook's own text.
+
+    ``on_test``: it is said to be that on test images.
+    """
 
     value: float
     cell: int
     typed: bool
+    on_test: bool = False
 
 
 def _folded(text: str) -> str:
@@ -248,14 +252,18 @@ def printed_claims(cells: Sequence[NotebookCell], place: range) -> list[Claim]:
     found = []
     for cell in code:
         for line in _folded(cell.printed).splitlines():
-            found += [Claim(v, cell.index, text in sources) for v, text in _stated(line)]
+            found += [Claim(v, cell.index, text in sources, _names_test(line)) for v, text in _stated(line)]
     return found
 
 
 def written_claims(text: str, cell: int) -> list[Claim]:
     """Accuracies that sentences about the convolutional network, and no other, state."""
     about = [s for s in sentences(_folded(text)) if re.search(rf"(?<![A-Z]){_CNN}", s, re.IGNORECASE)]
-    return [Claim(v, cell, True) for s in about if not _OTHER_DATA.search(s) for v, _ in _stated(s)]
+    return [Claim(v, cell, True, _names_test(s)) for s in about if not _OTHER_DATA.search(s) for v, _ in _stated(s)]
+
+
+def _names_test(text: str) -> bool:
+    return re.search(r"テスト|\btest", text, re.IGNORECASE) is not None
 
 
 def _stated(line: str) -> list[tuple[float, str]]:

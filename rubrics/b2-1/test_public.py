@@ -206,11 +206,13 @@ def flag_wrong_claims(say, submission, answers, valid, data):
     place = b2.section(submission.cells, "B2-1-2", [f for f in submission.fits if is_small(f, data)])
     inside = [f for f in submission.fits if f.cell is not None and f.cell in place]
     printed = [c for c in b2.printed_claims(submission.cells, place) if inside or c.typed]
-    known = accuracies(submission.evidence, [*inside, *valid], place)
-    wrong = [c for c in printed if far_from(c, known)]
+    fits, everywhere = [*inside, *valid], range(len(submission.cells))
+    known, on_test = (accuracies(submission.evidence, fits, place, training=t) for t in (True, False))
+    wrong = [c for c in printed if far_from(c, on_test if c.on_test else known)]
     if valid and (answer := answers["comparison-discussion"]).cells:
         written = b2.written_claims(answer.text, answer.cells[0])
-        wrong += [c for c in written if far_from(c, submission.known_accuracies)]
+        on_test = accuracies(submission.evidence, submission.fits, everywhere, training=False)
+        wrong += [c for c in written if far_from(c, on_test if c.on_test else submission.known_accuracies)]
     for claim in wrong:
         say.flag(FlagKind.CLAIM_DIFFERS, "claim-differs", claimed=claim.value, place=claim.cell + 1)
 
@@ -228,12 +230,16 @@ def flag_other_evaluations(say, valid, data):
                 say.flag(FlagKind.CLAIM_DIFFERS, "evaluation-differs", **seen)
 
 
-def accuracies(evidence, fits, place):
-    """Accuracies measured, logged and evaluated in the cells ``place`` and of the trainings ``fits``."""
+def accuracies(evidence, fits, place, *, training):
+    """Accuracies measured, logged and evaluated in the cells ``place`` and of the trainings ``fits``.
+
+    ``training``: also those on the training images, which a network may know by heart.
+    """
     ids = {f.id for f in fits}
-    records = [log for f in fits for log in f.fit.logs]
-    records += [e.results for e in evidence.evaluations if e.cell in place or e.after_fit in ids]
-    values = [v for record in records for name, v in record.items() if "acc" in name]
+    logs = [log for f in fits for log in f.fit.logs]
+    values = [v for log in logs for name, v in log.items() if "acc" in name and (training or name.startswith("val"))]
+    results = [e.results for e in evidence.evaluations if e.cell in place or e.after_fit in ids]
+    values += [v for result in results for name, v in result.items() if "acc" in name]
     return [v for v in (*values, *(f.measured_accuracy for f in fits)) if v is not None]
 
 

@@ -181,6 +181,16 @@ class TestClaims:
         attempt.code(f"print('{line}')", printed=line + "\n")
         assert self.flags(attempt) == []
 
+    @pytest.mark.parametrize(
+        ("words", "claims"), [("The CNN reached a test accuracy of 0.93.", [0.93]), ("CNN accuracy: 0.93.", [])]
+    )
+    def test_what_is_said_of_test_images_is_not_compared_with_training_images(self, complete, words, claims):
+        for event in complete.events:
+            if event["event"] == "epoch":
+                event["logs"] = {"accuracy": 0.93, "val_accuracy": 0.88}
+        complete.markdown(f"{words} I think that filters make the difference on so few images.")
+        assert self.flags(complete) == claims
+
     def test_a_written_figure_far_from_every_value_is_flagged(self, complete):
         complete.markdown("CNN の正解率は 93.5% になり、少ない画像でも特徴をよく学習できたことが分かった。")
         assert self.flags(complete) == [0.935]
