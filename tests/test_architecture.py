@@ -13,7 +13,8 @@ LINES = (
     {"model", "errors"},
     {"config", "messages", "rubric", "datasets", "evidence"},
     {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout"},
-    {"pipeline", "calibration", "audit"},
+    {"pipeline", "calibration"},
+    {"audit"},
     {"web", "cluster", "cli"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LINES) for room in rooms}

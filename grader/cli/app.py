@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import attempts, calibrate, check, course, data, doctor, grade, handout, points
+from grader.cli import attempts, audit, calibrate, check, course, data, doctor, grade, handout, points
 
 app = typer.Typer(
     name="grader",
@@ -36,4 +36,5 @@ check.register(app)
 attempts.register(app)
 points.register(app)
 calibrate.register(app)
+audit.register(app)
 course.register(app)

@@ -1,0 +1,123 @@
+"""A course of its own for an audit: the same assignment and rubric, a small part of the data, its own calibration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from grader.audit.variants import Variants
+from grader.calibration import calibrate, rubric_directory, write_calibration
+from grader.calibration.plan import PLAN_FILE, RESULT_FILE
+from grader.calibration.runs import Say
+from grader.config import Settings
+from grader.datasets import DatasetSpec, DataStore, StoredDataset, find_dataset, load_catalogue
+from grader.datasets.catalogue import COURSE_FILE, ArraySpec, sha256_of
+from grader.errors import DataError
+from grader.rubric import Course
+
+_EPOCHS = re.compile(r"^epochs\s*=\s*\d+", re.MULTILINE)
+HELD_OUT_SEED = 11
+"""Fixed, so that an audit gives the same result every time."""
+
+
+def small_course(settings: Settings, assignment_id: str, variants: Variants, folder: Path, say: Say) -> Settings:
+    """Settings that grade the assignment in ``folder``, on the first images of each data set.
+
+    :raises DataError: a data set that the assignment uses is not installed.
+    """
+    full = Course(settings.course)
+    root = folder / "course"
+    shutil.rmtree(root, ignore_errors=True)
+    for name in ("assignments", "rubrics"):
+        ignore = shutil.ignore_patterns("__pycache__", RESULT_FILE)
+        shutil.copytree(full.root / name / assignment_id, root / name / assignment_id, ignore=ignore)
+    _small_data(full, assignment_id, variants, settings, folder)
+    small = replace(
+        settings,
+        course=root,
+        data_dir=folder / "data",
+        workspace=folder / "workspace",
+        held_out_seed=HELD_OUT_SEED,
+        cell_time_limit_s=settings.cell_time_limit_s or variants.cell_time_limit_s,
+    )
+    _calibrate(small, assignment_id, variants, folder, say)
+    return small
+
+
+def _small_data(full: Course, assignment_id: str, variants: Variants, settings: Settings, folder: Path) -> None:
+    """Writes ``datasets.toml`` and a store with the small data sets; weights are linked as they are."""
+    assignment, catalogue, store = (
+        full.assignment(assignment_id),
+        load_catalogue(full.root),
+        DataStore(settings.data_dir),
+    )
+    target = DataStore(folder / "data")
+    tables: list[str] = []
+    arrays = {}
+    for name in dict.fromkeys((assignment.dataset, *assignment.datasets)):
+        spec = find_dataset(catalogue, name)
+        stored = store.get(spec)
+        if stored is None:
+            raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}'")
+        if spec.file is not None:
+            target.root.mkdir(parents=True, exist_ok=True)
+            link = target.directory_of(spec)
+            if not link.exists():
+                link.symlink_to(stored.directory)
+            continue
+        arrays[spec.name] = _first(stored, variants)
+        tables.append(_table(spec, arrays[spec.name]))
+    (folder / "course" / COURSE_FILE).write_text("\n".join(tables), "utf-8")
+    small = load_catalogue(folder / "course")
+    for name, parts in arrays.items():
+        target.put(small[name], parts)
+
+
+def _first(stored: StoredDataset, variants: Variants) -> dict[str, np.ndarray]:
+    counts = {"train": variants.train_images, "test": variants.test_images}
+    return {
+        f"{kind}_{split}": np.ascontiguousarray(stored.array(f"{kind}_{split}")[:n])
+        for split, n in counts.items()
+        for kind in "xy"
+    }
+
+
+def _table(spec: DatasetSpec, arrays: dict[str, np.ndarray]) -> str:
+    """One table of ``datasets.toml``; JSON strings and lists are TOML's, too."""
+    facts = {"licence": spec.licence, "source": spec.source, "title": spec.title, "serve_as": spec.module}
+    lines = [f"[{spec.name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items())]
+    for role, array in arrays.items():
+        facts = msgspec.to_builtins(ArraySpec(array.shape, sha256_of(array), array.dtype.name))
+        lines += [f"[{spec.name}.arrays.{role}]", *(f"{key} = {json.dumps(value)}" for key, value in facts.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _calibrate(settings: Settings, assignment_id: str, variants: Variants, folder: Path, say: Say) -> None:
+    """Gives the small course a calibration for its data; one of the same plan in ``folder`` is used again."""
+    course = Course(settings.course)
+    directory = rubric_directory(course, assignment_id)
+    plan = directory / PLAN_FILE
+    if not plan.is_file():
+        return
+    if variants.calibration_epochs:
+        text = _EPOCHS.sub(f"epochs = {variants.calibration_epochs}", plan.read_text("utf-8"))
+        plan.write_text(text, "utf-8")
+    runs = variants.calibration_runs
+    spec = find_dataset(load_catalogue(course.root), course.assignment(assignment_id).dataset)
+    dataset = DataStore(settings.data_dir).get(spec)
+    assert dataset is not None  # noqa: S101 - put just before
+    key = hashlib.sha256(plan.read_bytes() + f"{dataset.digest} {runs}".encode()).hexdigest()[:16]
+    kept = folder / f"calibration-{key}.json"
+    if kept.is_file():
+        shutil.copy(kept, directory / RESULT_FILE)
+        return
+    say(f"calibrating on {runs} runs of each reference answer")
+    made = calibrate(course, assignment_id, dataset, runs=runs, workers=settings.jobs)
+    shutil.copy(write_calibration(directory, made), kept)
