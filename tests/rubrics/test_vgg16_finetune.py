@@ -1,0 +1,393 @@
+"""What the rubric of VGG16 fine-tuning accepts and refuses, each on evidence made by hand."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checks_factory import Attempt
+
+from grader.checks.requests import CheckRequest
+from grader.datasets import DataStore, find_dataset, load_catalogue
+from grader.model import Budget, CellOutcome, ExecutionOutcome, FlagKind, Measurement
+from grader.recorder.rows import row_digests
+from grader.rubric import Course
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from small_vgg import CONVOLUTIONS, make_vgg_course
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ONE_HOT = {"kind": "array", "shape": [120, 10], "dtype": "float64", "min": 0.0, "max": 1.0}
+WANTED = [False] * 10 + [True] * 6
+"""Which of the layers with weights training shall change: 13 convolutions, dense, batch normalisation, dense."""
+
+
+def layer(class_name, name, params=0, trainable=True, **config):
+    return {"class_name": class_name, "name": name, "params": params, "trainable": trainable, "config": config}
+
+
+def base(trainable=(False,) * 10 + (True,) * 3, sizes=CONVOLUTIONS, side=32):
+    """VGG16's layers; each with weights has one array of two numbers in these tests."""
+    parts, flags = [], list(trainable)
+    for block, filters in sizes.items():
+        for number, n in enumerate(filters, 1):
+            conv = layer("Conv2D", f"block{block}_conv{number}", 2, flags.pop(0) if flags else True, filters=n)
+            parts.append({**conv, "output_shape": [None, side, side, n]})
+        parts.append(layer("MaxPooling2D", f"block{block}_pool"))
+    return parts
+
+
+FLATTEN = layer("Flatten", "flatten")
+HIDDEN = layer("Dense", "dense", 2, units=256, activation="relu")
+NORMALISED = layer("BatchNormalization", "bn", 2)
+DROPOUT = layer("Dropout", "dropout", rate=0.5)
+OUTPUT = layer("Dense", "dense_1", 2, units=10, activation="softmax")
+HEAD = [FLATTEN, HIDDEN, NORMALISED, DROPOUT, OUTPUT]
+
+
+class VggAttempt(Attempt):
+    """An attempt whose trainings say which layers moved."""
+
+    def __init__(self, course, directory):
+        self.course, self.directory, self.data = course.root, directory, course.data
+        self.cells, self.runs, self.events, self.measurements = [], [], [], []
+        self.outcome, self.budget, self._n = ExecutionOutcome.OK, Budget.FULL, 0
+        stored = DataStore(course.data).get(find_dataset(load_catalogue(course.root), "cifar10"))
+        self.train, self.test = (row_digests(np.asarray(stored.array(f"x_{split}"))) for split in ("train", "test"))
+        (directory / "claims").mkdir(parents=True)
+
+    def request(self, **more):
+        self.write()
+        own = {"language": "ja", "data_dir": self.data, "budget": self.budget}
+        return CheckRequest(self.directory, more.pop("course_dir", self.course), "vgg16-finetune", **(own | more))
+
+    def pretrained(self):
+        self.events.append({"event": "dataset", "name": "vgg16", "digest": "abc"})
+
+    def compiled(self, parts=None, loss="categorical_crossentropy", ident="model-1"):
+        self.layers = parts or base() + HEAD
+        event = {"event": "model", "model": ident, "kind": "functional", "layers": self.layers, "loss": loss}
+        self.events.append(event | {"input_shape": [None, 32, 32, 3], "output_shape": [None, 10]})
+
+    def trained(self, rows=None, moved=WANTED, *, epochs=30, ended="completed", accuracy=0.8, **more):
+        """A training of the latest model; ``moved``: of each layer with weights whether it changed."""
+        self._n += 1
+        ident, cell = f"fit-{self._n}", self.code("model.fit(X_train, Y_train)")
+        n = sum(la["params"] > 0 for la in self.layers)
+        first = more.pop("initial", [np.full(2, 100 * self._n + i, np.float32) for i in range(n)])
+        moved = (list(moved) + [True] * n)[:n]
+        self.final = [w + 1 if changes else w for w, changes in zip(first, moved, strict=True)]
+        for when, arrays in (("before", first), ("after", self.final)):
+            path = self.directory / "claims" / f"{ident}.{when}.npz"
+            np.savez(path, **{f"w{i:04d}": w for i, w in enumerate(arrays)})
+        rows = self.train if rows is None else rows
+        np.savez(self.directory / "claims" / f"{ident}.rows.npz", rows=rows)
+        x = {"kind": "array", "shape": [len(rows), 32, 32, 3], "rows": f"{ident}.rows.npz"}
+        own = {"y": ONE_HOT, "validation_split": 0.1, "epochs": epochs, "weights": f"{ident}.before.npz", **more}
+        self.events.append({"event": "fit_start", "fit": ident, "model": "model-1", "x": x, "cell": cell, **own})
+        self.events += [{"event": "epoch", "fit": ident, "epoch": e, "logs": {"accuracy": 0.5}} for e in range(epochs)]
+        end = {"event": "fit_end", "fit": ident, "reason": ended, "epochs_run": epochs, "cell": cell}
+        self.events.append(end | {"weights": f"{ident}.after.npz"})
+        self.measurements.append(Measurement(ident, accuracy, None, n_examples=40))
+        return cell
+
+    def saved(self, file="CIFAR-10.keras", cell=None):
+        cell = self.code("model.save(...)") if cell is None else cell
+        self.events.append({"event": "save", "model": "model-1", "file": file, "cell": cell})
+
+
+@pytest.fixture(scope="module")
+def vgg_course(tmp_path_factory):
+    return make_vgg_course(tmp_path_factory.mktemp("vgg"))
+
+
+@pytest.fixture
+def attempt(vgg_course, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    return VggAttempt(vgg_course, tmp_path / "evidence")
+
+
+@pytest.fixture
+def complete(attempt):
+    attempt.pretrained()
+    attempt.compiled()
+    attempt.trained()
+    attempt.saved()
+    return attempt
+
+
+def test_a_complete_attempt_passes_all_but_the_accuracy_that_nobody_calibrated(complete):
+    found = complete.check()
+    outcomes = {r.criterion: r.outcome for r in found.results}
+    assert list(outcomes) == list(Course(REPOSITORY).rubric("vgg16-finetune").ids)
+    assert {c for c, o in outcomes.items() if o != "passed"} == {"accuracy"}
+    assert found.said("accuracy") == "needs_review not-calibrated"
+    assert found["accuracy"].measured["test_accuracy"] == 0.8
+    assert found.flags == []
+
+
+def test_a_kit_says_the_same_as_the_course(complete, tmp_path):
+    from grader.handout.kit import build_kit, read_kit
+
+    (tmp_path / "a.kit").write_bytes(build_kit(Course(REPOSITORY), "vgg16-finetune"))
+    kit = read_kit(tmp_path / "a.kit").unpack(tmp_path / "kit")
+    found = complete.check(course_dir=kit, public_only=True, data_dir=tmp_path / "none")
+    assert {r.criterion: r.outcome for r in found.results} | {"trained": "passed"} == {
+        r.criterion: r.outcome for r in complete.check().results
+    }
+    assert found.said("trained") == "partial not-all-images"  # 120 of CIFAR-10's 50,000
+
+
+class TestRuns:
+    def test_an_error_that_a_shortened_training_may_have_caused_is_not_decided_in_the_quick_check(self, complete):
+        complete.budget = Budget.QUICK
+        complete.trained(capped=True, epochs=1)
+        complete.code("plt.plot(range(epoch), history)", CellOutcome.ERROR, error="ValueError")
+        assert complete.check().said("runs") == "needs_review undecided-capped"
+
+    @pytest.mark.parametrize("capped", [False, True])
+    def test_any_other_error_costs_a_part(self, complete, capped):
+        complete.trained(capped=capped)
+        complete.code("undefined", CellOutcome.ERROR, error="NameError" if capped else "ValueError")
+        assert complete.check().said("runs") == "partial errors"
+
+
+class TestBase:
+    def judged(self, attempt, parts, pretrained=True):
+        if pretrained:
+            attempt.pretrained()
+        attempt.compiled(parts)
+        result = attempt.check()["base"]
+        return result.message.id.split("/")[-1], result.credit
+
+    def test_a_model_that_was_never_trained_still_has_its_base(self, attempt):
+        assert self.judged(attempt, None) == ("passed", 1.0)
+
+    def test_random_weights_are_half(self, attempt):
+        assert self.judged(attempt, None, pretrained=False) == ("random-weights", 0.5)
+
+    def test_the_dense_layers_of_vgg16_do_not_belong_there(self, attempt):
+        top = [FLATTEN, layer("Dense", "fc1", 2, units=4096), layer("Dense", "fc2", 2, units=4096), OUTPUT]
+        assert self.judged(attempt, base() + top) == ("with-top", 0.5)
+
+    def test_larger_images_cost_a_quarter(self, attempt):
+        assert self.judged(attempt, base(side=224) + HEAD) == ("other-size", 0.75)
+
+    def test_another_deep_network_is_a_quarter_and_a_small_one_nothing(self, attempt):
+        vgg19 = {**CONVOLUTIONS, 3: (256,) * 4, 4: (512,) * 4, 5: (512,) * 4}
+        assert self.judged(attempt, base(sizes=vgg19) + HEAD) == ("other-network", 0.25)
+        attempt.events.clear()
+        assert self.judged(attempt, base(sizes={1: (32,)}) + HEAD) == ("other-network", 0.0)
+
+    def test_without_a_model_it_fails(self, attempt):
+        attempt.code("x = 1")
+        assert attempt.check().said("base") == "failed missing"
+
+
+class TestHead:
+    def credit(self, attempt, head):
+        attempt.compiled(base() + head)
+        return attempt.check()["head"].credit
+
+    @pytest.mark.parametrize(
+        ("head", "credit"),
+        [
+            (HEAD, 1.0),
+            ([FLATTEN, HIDDEN, DROPOUT, NORMALISED, OUTPUT], 0.75),
+            ([FLATTEN, HIDDEN, DROPOUT, OUTPUT], 0.75),
+            ([layer("GlobalAveragePooling2D", "gap"), *HEAD[1:]], 0.75),
+            ([FLATTEN, layer("Dense", "d", 2, units=128, activation="relu"), DROPOUT, OUTPUT], 0.5),
+            ([FLATTEN, OUTPUT], 0.25),
+            ([], 0.0),
+        ],
+    )
+    def test_each_layer_that_differs_costs_a_quarter(self, attempt, head, credit):
+        assert self.credit(attempt, head) == credit
+
+    def test_activations_as_layers_of_their_own_are_the_same_layers(self, attempt):
+        linear = layer("Dense", "d", 2, units=256, activation="linear")
+        out = layer("Dense", "o", 2, units=10, activation="linear")
+        softmax = layer("Activation", "s", activation="softmax")
+        parts = [FLATTEN, linear, NORMALISED, layer("ReLU", "r"), DROPOUT, out, softmax]
+        assert self.credit(attempt, parts) == 1.0
+
+
+class TestFrozen:
+    def said(self, attempt, moved, **more):
+        attempt.compiled(**more)
+        attempt.trained(moved=moved)
+        return attempt.check().said("frozen")
+
+    def test_nothing_frozen_fails(self, attempt):
+        assert self.said(attempt, [True] * 16, parts=base((True,) * 13) + HEAD) == "failed nothing-frozen"
+
+    def test_a_mark_that_training_did_not_heed_is_named(self, attempt):
+        assert self.said(attempt, [True] * 16) == "failed flag-ignored"
+
+    def test_a_base_that_stays_whole_is_half(self, attempt):
+        assert self.said(attempt, [False] * 13 + [True] * 3) == "partial all-frozen"
+
+    @pytest.mark.parametrize("still", [7, 9, 11])
+    def test_another_border_is_half_and_told(self, attempt, still):
+        assert self.said(attempt, [False] * still + [True] * (16 - still)) == "partial other-border"
+        result = attempt.check()["frozen"]
+        assert (result.measured["still"], result.measured["wanted"]) == (still, 10)
+
+    def test_a_head_that_stays_as_it_was_is_a_quarter(self, attempt):
+        attempt.compiled()
+        attempt.trained(moved=[False] * 10 + [True] * 3 + [False] * 3)
+        result = attempt.check()["frozen"]
+        assert (result.message.id, result.credit) == ("frozen/head-still", 0.25)
+
+    def test_training_the_head_first_and_block_5_then_is_right(self, attempt):
+        attempt.compiled()
+        attempt.trained(moved=[False] * 13 + [True] * 3)
+        attempt.trained(initial=attempt.final)
+        assert attempt.check().said("frozen") == "passed passed"
+
+    def test_a_base_that_moved_in_an_earlier_training_is_found_out(self, attempt):
+        attempt.compiled()
+        attempt.trained(moved=[True] * 16)
+        attempt.trained(initial=attempt.final)
+        assert attempt.check().said("frozen") == "failed flag-ignored"
+
+    def test_weights_that_cannot_be_told_apart_are_left_to_a_person(self, attempt):
+        assert self.said(attempt, WANTED, parts=[*base(), *HEAD[:-1], {**OUTPUT, "params": 3}]) == (
+            "needs_review unknown-weights"
+        )
+
+    def test_right_marks_without_a_training_are_half(self, attempt):
+        attempt.compiled()
+        assert attempt.check().said("frozen") == "partial only-marked"
+
+    def test_wrong_marks_without_a_training_are_nothing(self, attempt):
+        attempt.compiled(base((True,) * 13) + HEAD)
+        assert attempt.check().said("frozen") == "failed not-trained"
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("loss", "y", "said"),
+        [
+            ("categorical_crossentropy", {"kind": "generator"}, "passed passed"),
+            ("categorical_crossentropy", {**ONE_HOT, "max": 0.5}, "partial not-one-hot"),
+            ("sparse_categorical_crossentropy", {"kind": "array", "shape": [120, 1]}, "partial integers"),
+            ("mean_squared_error", ONE_HOT, "partial other-loss"),
+            ("categorical_crossentropy", {"kind": "array", "shape": [120, 1]}, "failed mismatch"),
+        ],
+    )
+    def test_labels_and_loss_are_looked_at_together(self, attempt, loss, y, said):
+        attempt.compiled(loss=loss)
+        attempt.trained(y=y)
+        assert attempt.check().said("labels") == said
+
+    def test_a_training_that_stopped_with_an_error_shows_nothing(self, attempt):
+        attempt.compiled()
+        attempt.trained(epochs=0, ended="error", moved=[False] * 16)
+        assert attempt.check().said("labels") == "failed not-trained"
+
+
+class TestTrained:
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"validation_split": None}, "partial no-validation"),
+            ({"epochs": 2}, "partial few-epochs"),
+            ({"epochs": 2, "ended": "stopped"}, "passed passed"),
+            ({"epochs": 1, "capped": True}, "passed passed"),
+            ({"ended": "interrupted"}, "partial unfinished"),
+            ({"moved": [False] * 16}, "failed not-learned"),
+            ({"validation_split": None, "validation": {"kind": "array", "shape": [12, 32, 32, 3]}}, "passed passed"),
+        ],
+    )
+    def test_how_it_was_trained(self, attempt, more, said):
+        attempt.compiled()
+        attempt.trained(**more)
+        assert attempt.check().said("trained") == said
+
+    def test_a_part_of_the_images_is_half(self, attempt):
+        attempt.compiled()
+        attempt.trained(attempt.train[:60])
+        assert attempt.check().said("trained") == "partial not-all-images"
+
+    def test_test_images_for_validation_cost_a_quarter(self, attempt):
+        np.savez(attempt.directory / "claims" / "fit-1.validation.npz", rows=attempt.test)
+        validation = {"kind": "array", "shape": [40, 32, 32, 3], "rows": "fit-1.validation.npz"}
+        attempt.compiled()
+        attempt.trained(validation=validation, validation_split=None)
+        assert attempt.check().said("trained") == "partial validated-on-test"
+
+    def test_test_images_for_training_fail_and_raise_a_flag(self, attempt):
+        attempt.compiled()
+        attempt.trained(np.concatenate([attempt.train, attempt.test]))
+        found = attempt.check()
+        assert found.said("trained") == "failed test-images"
+        assert found.said("accuracy") == "blocked no-model"
+        assert [f.kind for f in found.flags] == [FlagKind.TRAINED_ON_TEST_DATA]
+
+
+class TestAccuracy:
+    def test_a_low_one_is_never_failed_while_nobody_has_calibrated(self, attempt):
+        attempt.compiled()
+        attempt.trained(accuracy=0.1)
+        assert attempt.check().said("accuracy") == "needs_review not-calibrated"
+
+    def test_the_quick_check_decides_nothing(self, attempt):
+        attempt.budget = Budget.QUICK
+        attempt.compiled()
+        attempt.trained(epochs=1, capped=True)
+        assert attempt.check().said("accuracy") == "needs_review undecided-quick"
+
+    @pytest.mark.parametrize(("accuracy", "said"), [(0.8, "passed passed"), (0.5, "partial below")])
+    def test_a_course_that_calibrates_gets_a_threshold(self, attempt, vgg_course, tmp_path, accuracy, said):
+        import shutil
+
+        shutil.copytree(vgg_course.root, tmp_path / "course")
+        folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
+        rule = '\n[thresholds.accuracy]\ndistribution = "finetuned"\nfalse_fail = 0.001\n'
+        (folder / "rubric.toml").write_text((folder / "rubric.toml").read_text("utf-8") + rule, "utf-8")
+        digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
+        spread = {"finetuned": {"values": [0.79, 0.8, 0.81], "student_t": {"0.001": 3.0}}}
+        entry = {"dataset": "cifar10", "dataset_digest": digest, "date": "2026-01-01", "machine": "none"}
+        calibration = [{**entry, "versions": {}, "distributions": spread}]
+        (folder / "calibration.json").write_text(json.dumps(calibration), "utf-8")
+        attempt.compiled()
+        attempt.trained(accuracy=accuracy)
+        assert attempt.check(course_dir=tmp_path / "course").said("accuracy") == said
+
+    def test_a_printed_accuracy_that_nothing_comes_near_raises_a_flag(self, complete):
+        complete.code("print('正解率 : 0.9912')", printed="誤差 : 0.1  正解率 : 0.9912")
+        assert [f.kind for f in complete.check().flags] == [FlagKind.CLAIM_DIFFERS]
+
+    def test_what_was_measured_and_what_training_prints_raise_none(self, complete):
+        complete.code("score", printed="Test Accuracy:  0.8012\nepoch 1 accuracy: 0.9912")
+        assert complete.check().flags == []
+
+
+class TestSaved:
+    @pytest.mark.parametrize(
+        ("file", "said"),
+        [
+            ("./CIFAR-10.h5", "passed passed"),
+            ("model.keras", "passed passed"),
+            ("m.weights.h5", "partial weights-only"),
+        ],
+    )
+    def test_the_whole_model_is_wanted(self, attempt, file, said):
+        attempt.compiled()
+        attempt.trained()
+        attempt.saved(file)
+        assert attempt.check().said("saved") == said
+
+    def test_before_the_training_is_too_early(self, attempt):
+        attempt.compiled()
+        attempt.saved(cell=attempt.code("model.save('a.keras')"))
+        attempt.trained()
+        assert attempt.check().said("saved") == "partial too-early"
+
+    def test_a_checkpoint_callback_saves_too(self, attempt):
+        attempt.compiled()
+        attempt.trained(callbacks=[{"class_name": "ModelCheckpoint", "builtin": True}])
+        assert attempt.check().said("saved") == "passed checkpoint"
