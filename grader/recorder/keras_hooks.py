@@ -23,6 +23,8 @@ from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
 
+CUSTOM_FITS_LIMIT = 12
+
 
 class _Tracked:
     """What the recorder remembers of one model."""
@@ -43,7 +45,8 @@ class KerasHooks:
         self.session = session
         self.keras = keras
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
-        self.custom_fits: list[tuple[str, weakref.ref[Any], dict[str, Any]]] = []
+        # The models themselves: a name that is bound to the next model must not lose the one before. The latest count.
+        self.custom_fits: deque[tuple[str, Any, dict[str, Any]]] = deque(maxlen=CUSTOM_FITS_LIMIT)
         self.callback_fits: deque[CallbackFit] = deque(maxlen=FITS_LIMIT)
 
     def install(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import weakref
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +165,7 @@ class Training:
             duration_s=round(time.monotonic() - self._started, 3),
         )
         if tracked.config_file is None and weights:
-            self.hooks.custom_fits.append((self.ident, weakref.ref(self.model), dict(self._x)))
+            self.hooks.custom_fits.append((self.ident, self.model, dict(self._x)))
 
 
 def _epoch_recorder(keras: ModuleType, training: Training) -> Any:

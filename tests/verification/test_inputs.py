@@ -7,7 +7,7 @@ import pytest
 
 from grader.evidence import Array, Evaluation, LayerFacts
 from grader.model import Text
-from grader.verification.inputs import InputForm, input_form, unlabelled_inputs
+from grader.verification.inputs import FirstImages, InputForm, input_form, unlabelled_inputs
 
 
 def form_of(samples, directory: Path, x: Array, image_shape=(6, 6), evaluations=(), **model):
@@ -92,3 +92,16 @@ def test_the_held_out_images_depend_on_seed_and_data_set_only(samples):
 
 def test_without_a_seed_there_are_no_held_out_images(samples):
     assert set(unlabelled_inputs(samples.dataset(), None)) == {"official"}
+
+
+def test_the_first_images_of_a_data_set_are_a_data_set_of_their_own():
+    class Whole:
+        name, digest = "tiny", "abc"
+
+        def array(self, name):
+            return np.arange(30, dtype=np.uint8).reshape(10, 3)
+
+    part = FirstImages(Whole(), 4)
+    assert part.array("x_test").tolist() == Whole().array("x_test")[:4].tolist()
+    assert part.name == "tiny"
+    assert part.digest != "abc"
