@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from grader.audit.variants import Variants
-from grader.calibration import calibrate, rubric_directory, write_calibration
+from grader.calibration import calibrate, read_plan, rubric_directory, write_calibration
 from grader.calibration.plan import PLAN_FILE, RESULT_FILE
 from grader.calibration.runs import Say
 from grader.config import Settings
@@ -109,15 +109,18 @@ def _calibrate(settings: Settings, assignment_id: str, variants: Variants, folde
     if variants.calibration_epochs:
         text = _EPOCHS.sub(f"epochs = {variants.calibration_epochs}", plan.read_text("utf-8"))
         plan.write_text(text, "utf-8")
-    runs = variants.calibration_runs
-    spec = find_dataset(load_catalogue(course.root), course.assignment(assignment_id).dataset)
-    dataset = DataStore(settings.data_dir).get(spec)
-    assert dataset is not None  # noqa: S101 - put just before
-    key = hashlib.sha256(plan.read_bytes() + f"{dataset.digest} {runs}".encode()).hexdigest()[:16]
+    runs, assignment = variants.calibration_runs, course.assignment(assignment_id)
+    wanted = dict.fromkeys(r.dataset or assignment.dataset for r in read_plan(directory).references)
+    catalogue, store = load_catalogue(course.root), DataStore(settings.data_dir)
+    stored = [found for name in wanted if (found := store.get(find_dataset(catalogue, name)))]
+    digests = " ".join(dataset.digest for dataset in stored)
+    key = hashlib.sha256(plan.read_bytes() + f"{digests} {runs}".encode()).hexdigest()[:16]
     kept = folder / f"calibration-{key}.json"
-    if kept.is_file():
-        shutil.copy(kept, directory / RESULT_FILE)
+    if not kept.is_file():
+        say(f"calibrating on {runs} runs of each reference answer")
+        for dataset in stored:
+            made = calibrate(course, assignment_id, dataset, runs=runs, workers=settings.jobs)
+            write_calibration(directory, made)
+        shutil.copy(directory / RESULT_FILE, kept)
         return
-    say(f"calibrating on {runs} runs of each reference answer")
-    made = calibrate(course, assignment_id, dataset, runs=runs, workers=settings.jobs)
-    shutil.copy(write_calibration(directory, made), kept)
+    shutil.copy(kept, directory / RESULT_FILE)
