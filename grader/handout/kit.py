@@ -132,7 +132,7 @@ def _members(path: Path) -> dict[str, bytes]:
             return {info.filename: _read(archive, info) for info in infos}
     except OSError as error:
         raise KitError(f"the kit {path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError) as error:
         raise KitError(f"{path.name} is no kit, or is damaged ({error}); get the kit again") from error
 
 
