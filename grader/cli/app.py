@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import attempts, audit, calibrate, check, course, data, doctor, grade, handout, points
+from grader.cli import attempts, audit, calibrate, check, course, data, doctor, grade, gradebook, handout, points
 
 app = typer.Typer(
     name="grader",
@@ -37,4 +37,5 @@ attempts.register(app)
 points.register(app)
 calibrate.register(app)
 audit.register(app)
+gradebook.register(app)
 course.register(app)

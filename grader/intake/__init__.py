@@ -2,6 +2,6 @@
 
 from grader.intake.collect import collect
 from grader.intake.notebook import ParsedNotebook, parse_notebook
-from grader.intake.roster import Roster, read_roster
+from grader.intake.roster import Roster, read_roster, without_student
 
-__all__ = ["ParsedNotebook", "Roster", "collect", "parse_notebook", "read_roster"]
+__all__ = ["ParsedNotebook", "Roster", "collect", "parse_notebook", "read_roster", "without_student"]

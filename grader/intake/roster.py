@@ -165,3 +165,31 @@ def _refuse_repeated(path: Path, students: Sequence[Student]) -> None:
             other = seen.setdefault(id_key(student.id), student)
             if other is not student and other != student:
                 raise UsageError(f"roster {path}: {student.id} stands there twice, for {other.name} and {student.name}")
+
+
+def without_student(path: Path, student: Student) -> str | None:
+    """The class list's text without the lines of ``student``; ``None`` where there is none.
+
+    :raises UsageError: the file is no class list.
+    """
+    read_roster(path)
+    text = _decoded(path)
+    delimiter = _delimiter(text)
+    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    first = next(i for i, row in enumerate(rows) if any(map(str.strip, row)))
+    columns = _columns(rows[first])
+    kept = [row for i, row in enumerate(rows) if i <= first or not _is(_student(row, columns)[0], student)]
+    if len(kept) == len(rows):
+        return None
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(kept)
+    return out.getvalue()
+
+
+def _is(entry: Student, student: Student) -> bool:
+    if entry.id and student.id:
+        return id_key(entry.id) == id_key(student.id)
+    if entry.email and student.email:
+        return entry.email.casefold() == student.email.casefold()
+    nothing_else = not any((entry.id, entry.email, student.id, student.email))
+    return nothing_else and bool(entry.name) and name_key(entry.name or "") == name_key(student.name or "")

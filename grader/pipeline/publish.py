@@ -35,7 +35,7 @@ from grader.scoring import Audience, apply_edits, redact, result_row
 from grader.store import Gradebook, StoredResult
 
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
-_ROSTER = "roster.csv"
+ROSTER_FILE = "roster.csv"
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,12 @@ def keep_roster(context: Context, file: Path) -> Roster:
     roster = read_roster(file)
     part = context.workspace / "roster.part"
     part.write_bytes(file.read_bytes())
-    part.replace(context.workspace / _ROSTER)
+    part.replace(context.workspace / ROSTER_FILE)
     return roster
 
 
 def _roster(context: Context) -> Sequence[Student]:
-    path = context.workspace / _ROSTER
+    path = context.workspace / ROSTER_FILE
     return tuple(read_roster(path).students) if path.is_file() else ()
 
 
@@ -203,6 +203,12 @@ def _final(context: Context, stored: StoredResult) -> Result:
 def _name_of(result: Result) -> str:
     slug = _SAFE.sub("-", result.student.id or "").strip("-")[:60] or result.digest.removeprefix("sha256:")[:12]
     return f"{slug}.html" if result.attempt_number == 1 else f"{slug}-{result.attempt_number}.html"
+
+
+def report_paths(workspace: Path, result: Result) -> tuple[Path, Path]:
+    """An attempt's pages: for its student, and for staff."""
+    name = _name_of(result)
+    return workspace / "reports" / result.assignment / name, workspace / "dashboard" / result.assignment / name
 
 
 def _evidence(context: Context, result: Result) -> Evidence | None:

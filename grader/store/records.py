@@ -72,7 +72,8 @@ class Event:
     status: str | None = None
 
 
-def _folded(text: str | None) -> str:
+def folded(text: str | None) -> str:
+    """``text`` as numbers, addresses and names are compared: full-width forms and case make no difference."""
     return unicodedata.normalize("NFKC", text or "").casefold().strip()
 
 
@@ -82,8 +83,8 @@ def student_key(student: Student, digest: str) -> str:
     Full-width forms and case make no difference. An attempt of nobody known is on its own, by its ``digest``.
     """
     for kind, value in (("id", student.id), ("email", student.email), ("name", student.name)):
-        if folded := _folded(value):
-            return f"{kind}:{folded}"
+        if same := folded(value):
+            return f"{kind}:{same}"
     return digest
 
 

@@ -1,0 +1,124 @@
+"""Removes one person's data from a workspace, and tells what cannot be removed from here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grader.config import Settings
+from grader.errors import CourseError
+from grader.intake import without_student
+from grader.model import Student
+from grader.pipeline.context import open_context
+from grader.pipeline.publish import ROSTER_FILE, publish, report_paths
+from grader.store import Forgotten, Gradebook, KeptFile, find_student, forget
+
+DELETIONS_FILE = "deletions.jsonl"
+BACKUPS_FOLDER = "backups"
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """What was done.
+
+    :ivar removed: files and folders. :ivar backups: copies of the gradebook that still hold the person.
+    :ivar unpublished: assignments whose pages could not be written again.
+    """
+
+    rows: Forgotten
+    removed: tuple[Path, ...]
+    backups: tuple[Path, ...]
+    unpublished: tuple[str, ...]
+
+
+def forget_student(settings: Settings, wanted: str) -> Forgetting:
+    """Removes submissions, evidence, reports, roster line and gradebook rows of the student ``wanted``.
+
+    Files go first and rows last, while the gradebook is locked: an interrupted removal can be run again. What went is
+    counted in ``deletions.jsonl``, without saying who it was.
+
+    :raises UsageError: nobody, or several people, are called so.
+    """
+    workspace = settings.workspace.resolve()
+    book = Gradebook(workspace / "gradebook.sqlite")
+    student = find_student(book, wanted)
+    key = wanted if student == Student() else None
+    assignments = book.assignments()
+    pages = _pages(settings, book, assignments, student, key)
+    removed: list[Path] = []
+
+    def remove(files: Sequence[KeptFile]) -> None:
+        paths = [path for file in files for path in _files(workspace, file)]
+        removed.extend(path for path in dict.fromkeys([*pages, *paths]) if _remove(path))
+
+    rows = forget(book, student, key, remove)
+    book.close()
+    _leave_roster(workspace / ROSTER_FILE, student)
+    _note(workspace, rows, removed)
+    backups = tuple(sorted((workspace / BACKUPS_FOLDER).glob("*.sqlite")))
+    return Forgetting(rows, tuple(removed), backups, tuple(_published(settings, assignments)))
+
+
+def _pages(
+    settings: Settings, book: Gradebook, assignments: Iterable[str], student: Student, key: str | None
+) -> list[Path]:
+    """Reports of the person, for students and for staff."""
+    workspace = settings.workspace.resolve()
+    found: list[Path] = []
+    for assignment in assignments:
+        owners = {a.id: a.student_key for a in book.attempts(assignment)}
+        for stored in book.latest_results(assignment):
+            theirs = owners[stored.attempt_id] == key if key else stored.result.student == student
+            if theirs or (student.id and stored.result.student.id == student.id):
+                found += report_paths(workspace, stored.result)
+    return found
+
+
+def _files(workspace: Path, file: KeptFile) -> list[Path]:
+    name = file.digest.removeprefix("sha256:")
+    return [workspace / "submissions" / name, *(workspace / "evidence" / file.assignment).glob(f"{name}*")]
+
+
+def _remove(path: Path) -> bool:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+        return True
+    there = path.exists() or path.is_symlink()
+    path.unlink(missing_ok=True)
+    return there
+
+
+def _leave_roster(path: Path, student: Student) -> None:
+    text = without_student(path, student) if path.is_file() else None
+    if text is not None:
+        part = path.with_suffix(".part")
+        part.write_text(text, "utf-8")
+        part.replace(path)
+
+
+def _note(workspace: Path, rows: Forgotten, removed: Sequence[Path]) -> None:
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "attempts": len(rows.files),
+        "results": rows.n_results,
+        "edits": rows.n_edits,
+        "choices": rows.n_choices,
+        "files": len(removed),
+    }
+    with (workspace / DELETIONS_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _published(settings: Settings, assignments: Iterable[str]) -> Iterable[str]:
+    """Writes every dashboard again; the assignments where that failed."""
+    for assignment in assignments:
+        try:
+            publish(open_context(settings, assignment))
+        except CourseError:  # the course has lost it, or its rubric is broken: its old dashboard must not stay
+            page = settings.workspace.resolve() / "dashboard" / f"{assignment}.html"
+            page.unlink(missing_ok=True)
+            yield assignment
