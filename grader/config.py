@@ -60,6 +60,13 @@ class Settings:
         default="auto",
         metadata={"help": "Keras that notebooks run on.", "choices": ("auto", "keras3", "keras2")},
     )
+    compatibility: str | None = field(
+        default=None,
+        metadata={
+            "help": "Idioms of older Keras that are accepted, separated by commas: acc-log-names, sequential-input; "
+            "or none. Not set: the assignment's."
+        },
+    )
     time_limit_s: float | None = field(
         default=None, metadata={"help": "Wall-clock limit of a whole notebook; none: the assignment's."}
     )
@@ -93,10 +100,13 @@ class Settings:
             "minimum": 1,
         },
     )
+    scratch_limit_mib: int = field(
+        default=4096, metadata={"help": "What a notebook may write to the disk.", "minimum": 64}
+    )
     sandbox: str = field(
-        default="none",
+        default="auto",
         metadata={
-            "help": "How kernels are isolated from the machine.",
+            "help": "How kernels are isolated from the machine: the strongest that works (auto), one by name, or none.",
             "choices": ("auto", "namespaces", "bwrap", "none"),
         },
     )

@@ -6,6 +6,7 @@
     ├── UsageError              what the person asked for cannot be done as asked (exit 2)
     │   ├── UnknownAssignment   no such assignment in this course
     │   ├── InvalidSetting      a setting has a value that it cannot have
+    │   ├── SandboxError        no sandbox works here, or not the one that was named
     │   └── KitError            a kit is damaged, or is for another assignment
     ├── CourseError             the course's own files (assignment, rubric, calibration, template) are wrong (exit 2)
     │   └── LeakError           a handout or kit would give a solution or a hidden value away
@@ -39,6 +40,10 @@ class UnknownAssignment(UsageError):
 
 class InvalidSetting(UsageError):
     """A setting has a value that it cannot have."""
+
+
+class SandboxError(UsageError):
+    """No sandbox works on this machine, or not the one that was named."""
 
 
 class KitError(UsageError):

@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "grader"
 LINES = (
     {"recorder"},
-    {"model", "errors"},
-    {"config", "messages", "rubric", "datasets", "evidence"},
+    {"model", "errors", "scratch"},
+    {"config", "messages", "rubric", "datasets", "evidence", "sandbox"},
     {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout"},
     {"pipeline", "calibration"},
     {"audit"},

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -30,7 +30,11 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-def doctor(workspace: WorkspaceOption = None, course: CourseOption = None) -> None:
+def doctor(
+    workspace: WorkspaceOption = None,
+    course: CourseOption = None,
+    only_sandbox: Annotated[bool, typer.Option("--only-sandbox", help="Look at nothing but the sandbox.")] = False,
+) -> None:
     """Say what is there and what is missing, each with the command that mends it.
 
     Example: grader doctor
@@ -40,7 +44,7 @@ def doctor(workspace: WorkspaceOption = None, course: CourseOption = None) -> No
     settings = load_settings({"workspace": workspace, "course": course})
     out = console()
     signs = {"ok": ("✓", "green"), "note": ("–", "yellow"), "missing": ("✕", "red")}
-    findings = [*_runtimes(), *_gpus(), _sandbox(), *_data(settings), *_course(settings), _database(settings)]
+    findings = list(_sandbox("auto")) if only_sandbox else list(_everything(settings))
     for finding in findings:
         sign, style = signs[finding.state]
         out.print(f"{sign} {finding.what:12} {finding.detail}", style=style, markup=False)
@@ -48,6 +52,12 @@ def doctor(workspace: WorkspaceOption = None, course: CourseOption = None) -> No
             out.print(f"  {'':12} → {finding.mend}", markup=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(1)
+
+
+def _everything(settings: Settings) -> Iterator[Finding]:
+    for part in (_runtimes(), _gpus(), _sandbox(settings.sandbox), _data(settings), _course(settings)):
+        yield from part
+    yield _database(settings)
 
 
 def _runtimes() -> Iterator[Finding]:
@@ -83,8 +93,19 @@ def _gpus() -> Iterator[Finding]:
         yield Finding("note", "gpu", f"{line}; this version grades on the CPU only")
 
 
-def _sandbox() -> Finding:
-    return Finding("note", "sandbox", "none in this version: notebooks run with your rights; grade on a spare account")
+def _sandbox(wanted: str) -> Iterator[Finding]:
+    from grader.sandbox.choose import MECHANISMS, trial
+
+    trials = [trial(name) for name in MECHANISMS]
+    for one in trials:
+        mend = "sudo apt-get install bubblewrap" if one.name == "bwrap" and "PATH" in one.reason else ""
+        detail = f"{one.name}: {one.reason}" if one.works else f"{one.name} does not work: {one.reason}"
+        yield Finding("ok" if one.works else "note", "sandbox", detail, mend)
+    if wanted == "none":
+        yield Finding("note", "sandbox", "the settings name none: notebooks run with your rights")
+    elif not any(one.works for one in trials):
+        mend = "grade on an account or machine that holds nothing else, with --sandbox none"
+        yield Finding("missing", "sandbox", "none works: notebooks would run with your rights", mend)
 
 
 def _data(settings: Settings) -> Iterator[Finding]:

@@ -29,6 +29,12 @@ def grade(
     jobs: Annotated[int | None, typer.Option("--jobs", help="Attempts at the same time [number of CPUs].")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="full or quick [full].")] = None,
     runtime: Annotated[str | None, typer.Option("--runtime", help="auto, keras3 or keras2 [auto].")] = None,
+    compatibility: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compatibility", metavar="NAME", help="Accept acc-log-names, sequential-input, or none of them."
+        ),
+    ] = None,
     time_limit_s: Annotated[float | None, typer.Option("--time-limit-s", help="For a whole notebook.")] = None,
     memory_limit_mib: Annotated[int | None, typer.Option("--memory-limit-mib", help="For a notebook.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw.")] = None,
@@ -37,9 +43,7 @@ def grade(
     no_replay: Annotated[
         bool, typer.Option("--no-replay", help="Train everything for real (this version always does).")
     ] = False,
-    sandbox: Annotated[
-        str | None, typer.Option("--sandbox", help="auto, namespaces, bwrap or none [none in this version].")
-    ] = None,
+    sandbox: Annotated[str | None, typer.Option("--sandbox", help="auto, namespaces, bwrap or none [auto].")] = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", metavar="ADDRESS|slurm:FILE", help="Not in this version.")
     ] = None,
@@ -66,22 +70,22 @@ def grade(
         jobs=jobs,
         budget=budget,
         runtime=runtime,
+        compatibility=",".join(compatibility) if compatibility else None,
         time_limit_s=time_limit_s,
         memory_limit_mib=memory_limit_mib,
         seed=seed,
         sandbox=sandbox,
         language=lang,
     )
-    if settings.sandbox not in ("none", "auto"):
-        raise UsageError(f"--sandbox {settings.sandbox} is not available in this version; the only one is none")
     context = open_context(settings, assignment)
+    walls = f"sandbox: {context.sandbox.name}" if context.sandbox else "no sandbox: notebooks run with your rights"
     out = console(json_file)
     catalogue = context.catalogue(context.language_of(None))
     known = keep_roster(context, roster) if roster else None
     words = partial(out.print, markup=False, style="dim")
     attempts = collect(paths, assignment, known, lambda text: words(catalogue.render(text)))
     started = time.monotonic()
-    out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; no sandbox in this version")
+    out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; {walls}")
     with BatchDisplay(out, len(attempts), settings.jobs).shown() as batch:
         graded = grade_batch(context, attempts, fresh=fresh, batch=batch)
     finish(context, graded, json_file, out, time.monotonic() - started)

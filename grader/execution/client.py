@@ -15,7 +15,7 @@ OUTPUTS_PER_CELL_LIMIT = 400
 RICH_BYTES_LIMIT = 64 * 2**20
 _TRACEBACK_CHARS = 20_000
 # What TensorFlow's C++ side writes while it loads, with times and process numbers in it; no log level silences it.
-_NATIVE_LOG = re.compile(r"^(?:[IWE]\d{4} \d\d:\d\d:\d\d\.\d+ .*|WARNING: All log messages before absl::.*)\n?", re.M)
+_NATIVE_LOG = re.compile(r"^(?:[IWE]\d{4} \d\d:\d\d:\d+\.\d+ .*|WARNING: All log messages before absl::.*)\n?", re.M)
 
 
 class CappedClient(NotebookClient):  # type: ignore[misc]

@@ -9,8 +9,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from grader.errors import EvidenceError
+from grader.evidence import events as ev
+from grader.evidence.accepted import ACCEPTED
+from grader.evidence.files import read_events
 from grader.model import Text
 
 CLAIMS_LIMIT_BYTES = 1024 * 2**20
@@ -22,11 +24,13 @@ def collect_claims(source: Path, target: Path) -> list[Text]:
     """Copies claims into the evidence folder; what was left out is said in the notes."""
     target.mkdir(parents=True, exist_ok=True)
     total, count, refused = 0, 0, []
+    if source.is_symlink() or not source.is_dir():  # the notebook took the folder away
+        return []
     for entry in sorted(os.scandir(source), key=lambda e: e.name):
         info = entry.stat(follow_symlinks=False)
         fits = stat.S_ISREG(info.st_mode) and _NAME.match(entry.name) and info.st_nlink == 1
         if not fits or count >= FILES_LIMIT or total + info.st_size > CLAIMS_LIMIT_BYTES:
-            refused.append(entry.name[:80])
+            refused.append(os.fsencode(entry.name[:80]).decode("utf-8", "backslashreplace"))
             continue
         total += info.st_size
         count += 1
@@ -57,6 +61,7 @@ class ClaimedFacts:
 
 
 _NOTES = {
+    **ACCEPTED,
     "colab": Text("The notebook uses google.colab; it was replaced by a stand-in that does nothing."),
     "shell": Text("Commands that install or download something were not run: there is no network while grading."),
     "recorder-fault": Text("The recording has a gap (a fault of the grader's); staff should look at this attempt."),
@@ -64,22 +69,16 @@ _NOTES = {
 
 
 def claimed_facts(events: Path) -> ClaimedFacts:
-    """Number of trainings, library versions and notes, from the first 64 MiB of events; malformed lines are skipped."""
+    """Number of trainings, library versions and notes, as the events claim; malformed ones are skipped."""
     fits, versions, kinds = 0, {}, []
     try:
-        with events.open("rb") as file:
-            lines = file.read(64 * 2**20).splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        try:
-            event = msgspec.json.decode(line)
-            kind = event.get("event")
-        except (msgspec.DecodeError, AttributeError):
-            continue
-        fits += kind == "fit_start"
-        if kind == "note" and event.get("kind") in _NOTES and event["kind"] not in kinds:
-            kinds.append(event["kind"])
-        if kind == "session" and isinstance(event.get("versions"), dict):
-            versions = {str(k)[:50]: str(v)[:50] for k, v in list(event["versions"].items())[:16]}
+        found, _ = read_events(events)
+    except EvidenceError:
+        found = []
+    for event in found:
+        fits += isinstance(event, ev.FitStartEvent)
+        if isinstance(event, ev.NoteEvent) and event.kind in _NOTES and event.kind not in kinds:
+            kinds.append(event.kind)
+        if isinstance(event, ev.SessionEvent):
+            versions = {name[:50]: version[:50] for name, version in event.versions.items()}
     return ClaimedFacts(fits, versions, [_NOTES[kind] for kind in kinds])

@@ -19,17 +19,30 @@ import msgspec
 import nbformat
 from nbclient.exceptions import DeadKernelError
 
+from grader.evidence.submitted import saved_cells, write_saved
 from grader.execution.client import CappedClient
 from grader.execution.collect import claimed_facts, collect_claims
 from grader.execution.kernel import (
     Scratch,
+    kernel_box,
     kernel_environment,
     kernel_manager,
     share_font_cache,
     write_recorder_settings,
 )
-from grader.execution.watch import MemoryWatch, Progress, ProgressWatch, kill_all, tree
+from grader.execution.terminal import fold
+from grader.execution.watch import (
+    FILES_LIMIT,
+    MemoryWatch,
+    Progress,
+    ProgressWatch,
+    ScratchWatch,
+    has_custom_models,
+    kill_all,
+    tree,
+)
 from grader.model import Attempt, Budget, CellOutcome, CellRun, Execution, ExecutionOutcome, Text
+from grader.sandbox.box import Sandbox
 
 GRACE_S = 10.0
 FINISH_LIMIT_S = 120.0
@@ -44,7 +57,11 @@ class ExecutionRequest:
     :ivar inputs_file: npz of test images without labels, for models that only the kernel can run; opened after the
         notebook has ended.
     :ivar cell_time_limit_s: for one cell; half of the whole limit where it is ``None``.
+    :ivar seed_shift: is added to the seeds that the notebook fixes itself; 0 in a first run.
     :ivar fallback: whether Keras may fetch data sets itself (the student's own machine).
+    :ivar compatibility: idioms of older Keras that are accepted (:mod:`grader.recorder.compatibility`).
+    :ivar sandbox: what the kernel is confined in; ``None``: it has the rights of the grader.
+    :ivar scratch_limit_mib: what the notebook may write to the disk.
     """
 
     time_limit_s: float
@@ -60,8 +77,12 @@ class ExecutionRequest:
     inputs_file: Path | None = None
     font_cache: Path | None = None
     fallback: bool = False
+    compatibility: tuple[str, ...] = ()
     quick_epochs: int = 2
     quick_rows: int = 2000
+    seed_shift: int = 0
+    sandbox: Sandbox | None = None
+    scratch_limit_mib: int = 4096
 
 
 def execute(
@@ -108,6 +129,7 @@ def _run(
     cancelled: threading.Event | None,
 ) -> Execution:
     notebook = nbformat.from_dict(json.loads(json.dumps(attempt.notebook)))
+    write_saved(folder, saved_cells(notebook, fold))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -147,15 +169,20 @@ class _Run:
             "runtime": request.runtime,
             "datasets": dict(request.datasets),
             "fallback": request.fallback,
+            "compatibility": list(request.compatibility),
+            "seed_shift": request.seed_shift,
             "quick_epochs": request.quick_epochs if quick else None,
             "quick_rows": request.quick_rows if quick else None,
         }
-        self.manager = kernel_manager(scratch, write_recorder_settings(scratch, settings))
+        settings_file = write_recorder_settings(scratch, settings)
+        self.box = kernel_box(scratch, request) if request.sandbox else None
+        self.manager = kernel_manager(scratch, settings_file, self.box)
         self.client = CappedClient(notebook, self.manager, request.output_limit_chars, request.startup_timeout_s)
         self.outcome: ExecutionOutcome | None = None
         self.dead = False
         self.cells: list[CellRun] = []
         self.memory: MemoryWatch | None = None
+        self.disk: ScratchWatch | None = None
         self.started = time.monotonic()
         self.current = 0
 
@@ -165,7 +192,7 @@ class _Run:
         try:
             await self._start()
             self.started = time.monotonic()
-            helpers = [asyncio.create_task(job) for job in (self._watch_memory(), self._progress().run())]
+            helpers = [asyncio.create_task(job) for job in (self._watch(), self._progress().run())]
             for index, cell in enumerate(self.notebook.cells):
                 self.cells.append(await self._cell(index, cell))
             if not self.dead:
@@ -184,14 +211,16 @@ class _Run:
             cwd=str(self.scratch.work), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         await self.client.async_start_new_kernel_client()
-        self.memory = MemoryWatch(self._pid(), self.request.memory_limit_mib)
+        supervisors = self.box.sandbox.supervisors if self.box else 0
+        self.memory = MemoryWatch(self._pid(), self.request.memory_limit_mib, supervisors)
+        self.disk = ScratchWatch(self._pid(), self.scratch.own, self.request.scratch_limit_mib)
 
     def _pid(self) -> int:
         return int(self.manager.provisioner.pid)
 
-    async def _watch_memory(self) -> None:
-        assert self.memory is not None  # noqa: S101 - set by _start
-        await self.memory.run()
+    async def _watch(self) -> None:
+        assert self.memory and self.disk  # noqa: S101, PT018 - set by _start
+        await asyncio.gather(self.memory.run(), self.disk.run())
 
     def _progress(self) -> ProgressWatch:
         count = len(self.notebook.cells)
@@ -232,7 +261,8 @@ class _Run:
 
     @property
     def _exceeded(self) -> bool:
-        return self.memory is not None and self.memory.exceeded
+        killed_by_system = self.box is not None and self.box.out_of_memory
+        return killed_by_system or (self.memory is not None and self.memory.exceeded)
 
     def _left_s(self) -> float:
         return self.request.time_limit_s - (time.monotonic() - self.started)
@@ -290,10 +320,12 @@ class _Run:
 
     def _inputs(self) -> str | None:
         """Test images without labels, put into the scratch folder once the notebook is over, if a model needs them."""
-        events = self.scratch.claims / "events.jsonl"
-        if self.request.inputs_file is None or not events.is_file() or b'"custom": true' not in events.read_bytes():
+        if self.request.inputs_file is None or not has_custom_models(self.scratch.claims / "events.jsonl"):
             return None
-        return str(shutil.copy(self.request.inputs_file, self.scratch.root / "inputs.npz"))
+        target = self.scratch.given / "inputs.npz"
+        shutil.copyfile(self.request.inputs_file, target)
+        target.chmod(0o644)
+        return str(target)
 
     async def _reply(self, ident: str) -> None:
         while True:
@@ -311,6 +343,8 @@ class _Run:
             if self.client.kc is not None:
                 self.client.kc.stop_channels()
             await self.manager.shutdown_kernel(now=True)
+        if self.box is not None:
+            self.box.close()
         with contextlib.suppress(Exception):
             self.manager.context.destroy(linger=0)
 
@@ -327,6 +361,13 @@ class _Run:
             notes.append(
                 Text("The memory limit of {limit} MiB was exceeded.", {"limit": self.request.memory_limit_mib})
             )
+        if self.disk is not None and self.disk.exceeded:
+            notes.append(
+                Text(
+                    "The notebook wrote more than {limit} MiB, or more than {files} files, and was ended.",
+                    {"limit": self.request.scratch_limit_mib, "files": FILES_LIMIT},
+                )
+            )
         facts = claimed_facts(self.scratch.claims / "events.jsonl")
         return Execution(
             outcome=outcome,
@@ -340,4 +381,5 @@ class _Run:
             replayed_fits=0,
             notes=(*notes, *facts.notes),
             versions=facts.versions,
+            sandbox=self.box.sandbox.name if self.box else "none",
         )

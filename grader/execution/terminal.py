@@ -65,7 +65,8 @@ class Terminal:
             elif kind == "2":
                 self._line = ""
         elif token.startswith("\x1b[") and token.endswith("A"):
-            self._up(int(token[2:-1]) if token[2:-1].isdigit() else 1)
+            count = token[2:-1]
+            self._up(int(count[:4]) if count.isdigit() else 1)  # int() refuses thousands of digits
 
     def _up(self, count: int) -> None:
         """Cursor up, as nested progress bars do: lines below it are drawn again, so they are let go."""

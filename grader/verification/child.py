@@ -3,7 +3,7 @@
 Run as ``python -I child.py job.json`` by :mod:`grader.verification.process`, in a scratch folder of its own; imports
 nothing of ``grader``. Paths in the job are names in that folder::
 
-    {"runtime": "keras3", "memory_limit_mib": 4096, "threads": 1,
+    {"runtime": "keras3", "memory_limit_mib": 4096, "threads": 1, "sandboxed": false,
      "models": [{"id": 0, "config": "config-0.json", "weights": "weights-0.npz", "inputs": "inputs-0.npy"}]}
 
 ``ready.json`` appears once the framework is imported, then for each model ``predictions-0.npy`` (float32,
@@ -166,7 +166,7 @@ def main(job_file: str) -> None:
     job = json.loads(Path(job_file).read_text("utf-8"))
     os.chdir(Path(job_file).resolve().parent)
     limit_memory(job["memory_limit_mib"])
-    isolated = cut_network()
+    isolated = bool(job.get("sandboxed")) or cut_network()
     keras = import_keras(job["runtime"], job["threads"])
     write("ready.json", {"version": str(keras.__version__), "network": not isolated})
     for item in job["models"]:

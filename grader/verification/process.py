@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -11,18 +13,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from grader.errors import VerificationError
 from grader.model import Text
+from grader.sandbox.box import Box, Sandbox
+from grader.sandbox.spec import Limits
 from grader.verification.allowlist import printable
 from grader.verification.inputs import Images, InputForm
 
 CHILD = Path(__file__).with_name("child.py")
 CLASSES_LIMIT = 1_024
+_ANSWER_LIMIT_BYTES = 65_536
+_SHARED_MIB = 1_024  # what a control group counts and the child's own limit does not: files in memory
 _KEPT_ENVIRONMENT = (
     "PATH",
     "LD_LIBRARY_PATH",
@@ -47,12 +53,16 @@ _TOO_SLOW = "Re-measuring took longer than {seconds} seconds."
 
 @dataclass(frozen=True, slots=True)
 class VerifierSettings:
-    """Limits of the child: ``timeout_s`` is for all models of one attempt; ``python`` has the student's Keras."""
+    """Limits of the child: ``timeout_s`` is for all models of one attempt; ``python`` has the student's Keras.
+
+    :ivar sandbox: what the child is confined in; ``None``: in an empty network namespace, where there are any.
+    """
 
     timeout_s: float = 120.0
     memory_limit_mib: int = 4096
     threads: int = 1
     python: str = field(default_factory=lambda: sys.executable)
+    sandbox: Sandbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ def predict_models(
                     "runtime": runtime,
                     "memory_limit_mib": settings.memory_limit_mib,
                     "threads": settings.threads,
+                    "sandboxed": settings.sandbox is not None,
                     "models": pending,
                 },
             )
@@ -133,6 +144,7 @@ def _write_items(directory: Path, jobs: Sequence[Job], images: Mapping[str, Imag
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.unlink(missing_ok=True)  # an earlier child may have put a link there
     path.write_text(json.dumps(value, allow_nan=False), "utf-8")
 
 
@@ -156,39 +168,57 @@ def child_environment(directory: Path, threads: int) -> dict[str, str]:
 
 def _run(directory: Path, deadline: float, settings: VerifierSettings) -> Text:
     """Runs the child to its end or the deadline; what to say of models that it left unanswered."""
-    log = directory / "child.log"
     command = [settings.python, "-I", "-B", str(CHILD), str(directory / "job.json")]
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())  # not in the folder: that is the child's own
+        if settings.sandbox is not None:
+            command = stack.enter_context(_box(settings.sandbox, directory, settings)).command(command)
+        process = _started(command, directory, log, settings)
+        try:
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return Text(_TOO_SLOW, {"seconds": round(settings.timeout_s)})
+        finally:
+            process.kill()
+            process.wait()
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 4_000))
+        lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return Text(_STOPPED, {"detail": f"exit {status}: {lines[-1] if lines else 'no message'}"[:300]})
+
+
+def _box(sandbox: Sandbox, directory: Path, settings: VerifierSettings) -> Box:
+    """The child sees its program, and the folder with models and inputs."""
+    limits = Limits(
+        memory_mib=settings.memory_limit_mib + _SHARED_MIB,
+        cpu_s=math.ceil(settings.timeout_s) * (os.cpu_count() or 1),
+    )
+    return Box(sandbox, readable=[CHILD], writable=[directory], cwd=directory, limits=limits, python=settings.python)
+
+
+def _started(
+    command: list[str], directory: Path, log: IO[bytes], settings: VerifierSettings
+) -> subprocess.Popen[bytes]:
     try:
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=directory,
-                env=child_environment(directory, settings.threads),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env=child_environment(directory, settings.threads),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     except OSError as error:
         raise VerificationError(
             f"{settings.python} could not be started to re-measure models: {error}: install the program again"
         ) from error
-    try:
-        status = process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return Text(_TOO_SLOW, {"seconds": round(settings.timeout_s)})
-    finally:
-        process.kill()
-        process.wait()
-    lines = log.read_bytes()[-4_000:].decode("utf-8", "replace").strip().splitlines()
-    return Text(_STOPPED, {"detail": f"exit {status}: {lines[-1] if lines else 'no message'}"[:300]})
 
 
 def _collect(directory: Path, items: Sequence[dict[str, Any]], images: Mapping[str, Images]) -> dict[int, Answer]:
     found: dict[int, Answer] = {}
     for item in items:
         path = directory / f"answer-{item['id']}.json"
-        if path.is_file():
+        if path.is_file() and not path.is_symlink():
             try:
                 found[item["id"]] = _answer(directory, item["id"], path, images)
             except (ValueError, OSError, EOFError, LookupError, TypeError, AttributeError) as error:
@@ -199,13 +229,15 @@ def _collect(directory: Path, items: Sequence[dict[str, Any]], images: Mapping[s
 
 
 def _answer(directory: Path, ident: int, path: Path, images: Mapping[str, Images]) -> Answer:
+    if path.stat().st_size > _ANSWER_LIMIT_BYTES:
+        raise ValueError(f"{path.stat().st_size} bytes")
     answer = json.loads(path.read_text("utf-8"))
     if answer.get("ok") is not True:
         kind = str(answer["error"])
         return Failure(Text(_REASONS[kind], {"detail": printable(answer["detail"], 300)}), kind not in _STUDENT_SIDE)
     n_rows = sum(len(a) for a in images.values())
     file = directory / f"predictions-{ident}.npy"
-    if file.stat().st_size > 4 * n_rows * CLASSES_LIMIT + 4_096:
+    if file.is_symlink() or file.stat().st_size > 4 * n_rows * CLASSES_LIMIT + 4_096:
         return Failure(Text(_REASONS["output"], {"detail": f"more than {CLASSES_LIMIT} numbers"}), our_fault=False)
     outputs = np.load(file, allow_pickle=False)
     if outputs.dtype != np.float32 or outputs.ndim != 2 or len(outputs) != n_rows or outputs.shape[1] < 2:

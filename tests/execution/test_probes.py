@@ -84,6 +84,7 @@ def test_callbacks_of_every_kind_are_driven_in_both_generations_of_keras(run, no
         assert runs["fit-3", subject, "improving"].stopped_at is None
         assert runs["fit-4", subject, "reached-1"].error.startswith("TypeError")
     assert evidence.fits[3].error.startswith("TypeError")
+    assert 'logs.get("acc") > 0.99' in evidence.fits[3].callbacks[0].source
 
 
 def test_a_callback_that_ends_the_kernel_leaves_everything_that_was_known(run, notebook, tmp_path):

@@ -50,3 +50,7 @@ def test_how_the_text_was_cut_into_messages_makes_no_difference(pieces):
 @given(st.text(max_size=300))
 def test_no_control_character_but_tab_and_newline_is_left(text):
     assert not {c for c in fold(text) if c < " " and c not in "\n\t"}
+
+
+def test_a_cursor_that_goes_up_by_thousands_of_digits_is_no_error():
+    assert fold("a\nb\n\x1b[" + "1" * 5_000 + "A" + "c") == "c"
