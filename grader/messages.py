@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext as _gettext
 import io
+import re
 import string
 from collections.abc import Mapping
 from functools import cache
@@ -26,6 +27,8 @@ class _Forgiving(string.Formatter):
         return kwargs.get(str(key), "{" + str(key) + "}")
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if re.search(r"\d{3}", format_spec):  # a width that fills the memory
+            return str(value)
         try:
             return str(format(value, format_spec))
         except (TypeError, ValueError):

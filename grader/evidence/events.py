@@ -18,7 +18,8 @@ Count = Annotated[int, Meta(ge=0, le=10**12)]
 Source = Annotated[str, Meta(max_length=20_000)]
 Scalar = None | bool | int | float | Annotated[str, Meta(max_length=2_000)]
 Logs = Annotated[dict[Name, None | float], Meta(max_length=64)]
-Shape = Annotated[tuple[None | int, ...], Meta(max_length=16)]
+Shape = Annotated[tuple[None | Count, ...], Meta(max_length=16)]
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class LayerFacts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +42,8 @@ class Array(Struct, frozen=True, forbid_unknown_fields=True):
     """What was given as x or y. ``kind``: ``array``, ``dataset`` (tf.data), ``generator`` or ``none``.
 
     ``digest`` is of the bytes, ``rows`` names an ``.npz`` with ``rows``: uint64, (n,), scale-free row digests and, for
-    a training, ``labels``: int64, (n,) class of each row (-1 where it has none).
+    a training, ``labels``: int64, (n,) class of each row (-1 where it has none). Of a training's x also ``mean`` and
+    ``std`` of all numbers, and ``flat``: the share of rows that hold one value only.
     """
 
     kind: Name = "none"
@@ -51,6 +53,9 @@ class Array(Struct, frozen=True, forbid_unknown_fields=True):
     rows: FileName | None = None
     min: float | None = None
     max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    flat: float | None = None
 
 
 class CallbackFacts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +70,7 @@ class CallbackFacts(Struct, frozen=True, forbid_unknown_fields=True):
 class Event(Struct, frozen=True, tag_field="event", kw_only=True):
     """Common part: ``cell`` is the index of the notebook cell that ran, ``t_s`` seconds since the recorder began."""
 
-    cell: int | None = None
+    cell: Annotated[int, Meta(ge=0, le=10**6)] | None = None
     t_s: float | None = None
 
 
@@ -74,7 +79,7 @@ class SessionEvent(Event, frozen=True, tag="session"):
 
     versions: Annotated[dict[Name, Name], Meta(max_length=16)]
     runtime: Name
-    seed: int
+    seed: Seed
 
 
 class DatasetEvent(Event, frozen=True, tag="dataset"):
@@ -123,7 +128,7 @@ class FitStartEvent(Event, frozen=True, tag="fit_start"):
     steps_per_epoch: Count | None = None
     callbacks: Annotated[tuple[CallbackFacts, ...], Meta(max_length=32)] = ()
     weights: FileName | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     capped: bool = False
 
 
@@ -173,10 +178,33 @@ class FigureEvent(Event, frozen=True, tag="figure"):
 
 
 class SaveEvent(Event, frozen=True, tag="save"):
-    """A model or its weights were written."""
+    """A model (``whole``) or its weights were written. ``weights``: digest of them as they were then.
+
+    ``after_fit``: the model's latest training, if any.
+    """
 
     model: Ident
     file: Annotated[str, Meta(max_length=500)]
+    whole: bool = True
+    weights: Name | None = None
+    after_fit: Ident | None = None
+
+
+class LoadEvent(Event, frozen=True, tag="load"):
+    """Weights came from a file, or a model (``whole``).
+
+    ``application``: module of ``keras.applications`` that loaded its published weights (``vgg16``).
+    ``own``: this very run wrote the file, and nobody changed it since. ``changed``: the model's weights are others than
+    before. ``weights``: digest of them afterwards.
+    """
+
+    model: Ident
+    file: Annotated[str, Meta(max_length=500)]
+    whole: bool = False
+    own: bool = False
+    changed: bool = True
+    application: Name | None = None
+    weights: Name | None = None
 
 
 class CustomPredictionEvent(Event, frozen=True, tag="custom_prediction"):
@@ -194,6 +222,17 @@ class NoteEvent(Event, frozen=True, tag="note"):
 
     kind: Name
     detail: Annotated[str, Meta(max_length=500)] = ""
+
+
+class TamperEvent(Event, frozen=True, tag="tamper"):
+    """Something that the recording rests on is not as it was (:mod:`grader.recorder.guard`); ``cell`` is the first
+    after which it was seen.
+
+    ``by``: module and name of what stands there now. That there is no such event proves nothing.
+    """
+
+    what: Name
+    by: Name | None = None
 
 
 class ProbeEvent(Event, frozen=True, tag="probe"):
@@ -246,7 +285,9 @@ AnyEvent = (
     | PredictEvent
     | FigureEvent
     | SaveEvent
+    | LoadEvent
     | CustomPredictionEvent
+    | TamperEvent
     | ProbeEvent
     | LevelEvent
     | NoteEvent

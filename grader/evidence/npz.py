@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from grader.errors import EvidenceError
+from grader.evidence.zips import open_zip
 
 MEMBERS_LIMIT = 4_096
 BYTES_LIMIT = 1024 * 2**20
@@ -23,10 +24,10 @@ def read_npz(path: Path, bytes_limit: int = BYTES_LIMIT) -> dict[str, npt.NDArra
     :raises EvidenceError: not an npz, too large, or an array of objects or text.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, open_zip(stream, MEMBERS_LIMIT) as archive:
             infos = archive.infolist()
             total = sum(info.file_size for info in infos)
-            if len(infos) > MEMBERS_LIMIT or total > bytes_limit:
+            if total > bytes_limit:
                 raise EvidenceError(f"{path.name} holds {len(infos)} arrays of {total} bytes, more than is read")
             return {info.filename.removesuffix(".npy"): _read_member(archive, info, path.name) for info in infos}
     except EvidenceError:

@@ -3,13 +3,13 @@
 The folder of one execution::
 
     submission.ipynb   as received            executed.ipynb   as executed, outputs folded
+    submitted.json     its saved outputs
     execution.json     what the harness saw    verified.json    what was re-measured
     claims/            what the kernel wrote: events.jsonl, *.npz, *.json (untrusted)
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +22,18 @@ import numpy.typing as npt
 from grader.errors import EvidenceError
 from grader.evidence import events as ev
 from grader.evidence.events import Array, CallbackFacts, LayerFacts
+from grader.evidence.files import (
+    JSON_LIMIT_BYTES,
+    NOTEBOOK_LIMIT_BYTES,
+    claims_of,
+    is_plain_file,
+    read_bytes,
+    read_events,
+    read_json,
+)
 from grader.evidence.npz import read_npz
 from grader.model import Execution, Verified
 
-EVENTS_LIMIT_BYTES = 64 * 2**20
-LINE_LIMIT_BYTES = 2 * 2**20
-JSON_LIMIT_BYTES = 16 * 2**20
-NOTEBOOK_LIMIT_BYTES = 256 * 2**20
-MALFORMED_LINES_LIMIT = 1_000
 FAULTS_LIMIT = 20
 
 
@@ -133,10 +137,12 @@ class Evidence:
     datasets: Mapping[str, str | None] = field(default_factory=dict)
     figures: tuple[ev.FigureEvent, ...] = ()
     saves: tuple[ev.SaveEvent, ...] = ()
+    loads: tuple[ev.LoadEvent, ...] = ()
     notes: tuple[ev.NoteEvent, ...] = ()
     custom_predictions: Mapping[str, str] = field(default_factory=dict)
     probes: tuple[ev.ProbeEvent, ...] = ()
     levels: tuple[ev.LevelEvent, ...] = ()
+    tampering: tuple[ev.TamperEvent, ...] = ()
     faults: tuple[str, ...] = ()
 
     def notebook(self) -> dict[str, Any]:
@@ -144,13 +150,13 @@ class Evidence:
         for name in ("executed.ipynb", "submission.ipynb"):
             path = self.directory / name
             if path.is_file():
-                return _read_json(path, NOTEBOOK_LIMIT_BYTES)
+                return read_json(path, NOTEBOOK_LIMIT_BYTES)
         raise EvidenceError(f"no notebook in {self.directory.name}: expected executed.ipynb; grade the attempt again")
 
     def claim(self, name: str) -> Path:
         """Path of a file that the student's kernel wrote."""
-        path = self.directory / "claims" / name
-        if not path.is_file() or path.is_symlink():
+        path = claims_of(self.directory) / name
+        if Path(name).name != name or not is_plain_file(path):
             raise EvidenceError(f"the evidence names {name!r}, but there is no such file")
         return path
 
@@ -165,44 +171,8 @@ class Evidence:
 
     def names(self) -> dict[str, Any]:
         """Final global names of the notebook: name to ``{"type", "shape"?, "value"?}``."""
-        path = self.directory / "claims" / "names.json"
-        return _read_json(path) if path.is_file() and not path.is_symlink() else {}
-
-
-def _read_json(path: Path, limit: int = JSON_LIMIT_BYTES) -> dict[str, Any]:
-    """An object; what JSON does not have (NaN, infinity) reads as ``None``."""
-    if path.stat().st_size > limit:
-        raise EvidenceError(f"{path.name} has {path.stat().st_size} bytes, at most {limit} are read")
-    try:
-        value = json.loads(path.read_text("utf-8"), parse_constant=lambda _: None)
-    except (ValueError, RecursionError) as error:
-        raise EvidenceError(f"{path.name} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise EvidenceError(f"{path.name} holds a {type(value).__name__}, expected an object")
-    return value
-
-
-def _events(path: Path) -> tuple[list[ev.AnyEvent], list[str]]:
-    """Events in order, and what was wrong with the lines left out."""
-    if not path.is_file() or path.is_symlink():
-        return [], []
-    if path.stat().st_size > EVENTS_LIMIT_BYTES:
-        raise EvidenceError(f"events.jsonl has {path.stat().st_size} bytes, at most {EVENTS_LIMIT_BYTES} are read")
-    good: list[ev.AnyEvent] = []
-    faults: list[str] = []
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if len(faults) >= MALFORMED_LINES_LIMIT:
-                faults.insert(0, f"{len(faults)} events are malformed; from event {number} on nothing was read")
-                break
-            if len(line) > LINE_LIMIT_BYTES:
-                faults.append(f"event {number} has {len(line)} bytes")
-                continue
-            try:
-                good.append(ev.decode_event(line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                faults.append(f"event {number}: {error}")
-    return good, faults
+        path = claims_of(self.directory) / "names.json"
+        return read_json(path) if is_plain_file(path) else {}
 
 
 def _model(event: ev.ModelEvent) -> Model:
@@ -224,10 +194,12 @@ class _Builder:
         self.datasets: dict[str, str | None] = {}
         self.figures: list[ev.FigureEvent] = []
         self.saves: list[ev.SaveEvent] = []
+        self.loads: list[ev.LoadEvent] = []
         self.notes: list[ev.NoteEvent] = []
         self.custom: dict[str, str] = {}
         self.probes: list[ev.ProbeEvent] = []
         self.levels: list[ev.LevelEvent] = []
+        self.tampering: list[ev.TamperEvent] = []
         self.versions: dict[str, str] = {}
         self.faults: list[str] = []
 
@@ -251,6 +223,8 @@ class _Builder:
                 self.figures.append(event)
             case ev.SaveEvent():
                 self.saves.append(event)
+            case ev.LoadEvent():
+                self.loads.append(event)
             case ev.NoteEvent():
                 self.notes.append(event)
             case ev.CustomPredictionEvent():
@@ -259,6 +233,8 @@ class _Builder:
                 self.probes.append(event)
             case ev.LevelEvent():
                 self.levels.append(event)
+            case ev.TamperEvent():
+                self.tampering.append(event)
 
     def _training(self, event: ev.FitStartEvent | ev.EpochEvent | ev.FitEndEvent) -> None:
         if isinstance(event, ev.FitStartEvent):
@@ -306,8 +282,8 @@ def read_execution(directory: Path) -> Execution:
     if not path.is_file():
         raise EvidenceError(f"no execution.json in {directory.name}: grade the attempt again")
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Execution)
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(read_bytes(path, JSON_LIMIT_BYTES), type=Execution)
+    except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
         raise EvidenceError(f"execution.json of {directory.name} is malformed: {error}") from error
 
 
@@ -320,8 +296,8 @@ def read_verified(directory: Path) -> Verified:
     if not path.is_file():
         return Verified()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Verified)
-    except msgspec.DecodeError as error:
+        return msgspec.json.decode(read_bytes(path, JSON_LIMIT_BYTES), type=Verified)
+    except (ValueError, RecursionError) as error:
         raise EvidenceError(f"verified.json of {directory.name} is malformed: {error}") from error
 
 
@@ -331,9 +307,9 @@ def read_evidence(directory: Path) -> Evidence:
     :raises EvidenceError: a file that the harness itself writes is missing or malformed, or the claims are too large.
     """
     execution = read_execution(directory)
-    events, faults = _events(directory / "claims" / "events.jsonl")
+    found, faults = read_events(claims_of(directory) / "events.jsonl")
     builder = _Builder()
-    for event in events:
+    for event in found:
         builder.add(event)
     return Evidence(
         directory=directory,
@@ -346,9 +322,11 @@ def read_evidence(directory: Path) -> Evidence:
         datasets=builder.datasets,
         figures=tuple(builder.figures),
         saves=tuple(builder.saves),
+        loads=tuple(builder.loads),
         notes=tuple(builder.notes),
         custom_predictions=builder.custom,
         probes=tuple(builder.probes),
         levels=tuple(builder.levels),
+        tampering=tuple(builder.tampering),
         faults=tuple(faults[:FAULTS_LIMIT] + builder.faults),
     )

@@ -15,7 +15,7 @@ from grader.intake.decode import Unreadable
 from grader.intake.filename import LMS, Claim, name_claims
 from grader.intake.handins import Handin, Sorter
 from grader.intake.header import header_student
-from grader.intake.identity import HEADER, resolve
+from grader.intake.identity import HEADER, INVISIBLE, resolve
 from grader.intake.language import notebook_language, stamp
 from grader.intake.notebook import ParsedNotebook, looks_like_notebook, parse_notebook
 from grader.intake.roster import Roster
@@ -89,8 +89,9 @@ def _attempt(handin: Handin, given: Path, assignment: str, roster: Roster | None
 
 
 def _readable(name: str) -> str:
-    """``name`` as a text that can be stored: bytes that are no UTF-8 (of a foreign file system) as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """``name`` as a text that can be stored and shown: what is no UTF-8, controls and direction marks as escapes."""
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return INVISIBLE.sub(lambda mark: mark[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _parsed(handin: Handin) -> tuple[bytes, ParsedNotebook]:

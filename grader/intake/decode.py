@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
+from functools import partial
 from typing import Any
 
 from grader.model import Text
 
 NOTEBOOK_LIMIT_BYTES = 100 * 2**20
 DEPTH_LIMIT = 100
+VALUES_LIMIT = 6_000_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -62,6 +65,8 @@ def decode_json(content: bytes, notes: list[Text]) -> Any:
                 Text("This is a {kind} file, not a notebook. Please hand in the .ipynb file.", {"kind": kind})
             )
     text = _text(content, notes)
+    if sum(map(text.count, ",[{")) > VALUES_LIMIT:  # each may cost 30 times its size in memory
+        raise _too_many_values()
     value = _json(text, notes)
     if _depth_exceeds(value, DEPTH_LIMIT):
         raise _too_deep()
@@ -117,13 +122,13 @@ def _json(text: str, notes: list[Text]) -> Any:
             raise _merge_conflict()
         raise Unreadable(Text("This is not a notebook file. Please hand in the .ipynb file."))
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return _LOADS(text)
     except RecursionError:
         raise _too_deep() from None
     except ValueError:
         pass
     try:
-        value = json.loads(text, parse_constant=_no_number, strict=False)
+        value = _LOADS(text, strict=False)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -134,6 +139,19 @@ def _json(text: str, notes: list[Text]) -> Any:
 
 def _no_number(_: str) -> None:
     """NaN and Infinity are no JSON; nothing in a notebook needs them."""
+
+
+def _real(digits: str) -> float | None:
+    """``1e999`` reads as infinity: see :func:`_no_number`."""
+    return value if math.isfinite(value := float(digits)) else None
+
+
+def _whole(digits: str) -> int | float | None:
+    """Whole numbers of any length are JSON; past 64 bit they are worth no more than a float."""
+    return int(digits) if len(digits) < 19 else _real(digits)
+
+
+_LOADS = partial(json.loads, parse_constant=_no_number, parse_float=_real, parse_int=_whole)
 
 
 def _bad_json(text: str, error: ValueError) -> Unreadable:
@@ -160,6 +178,16 @@ def _bad_json(text: str, error: ValueError) -> Unreadable:
 
 def _too_deep() -> Unreadable:
     return Unreadable(Text("The file is nested more deeply than any notebook; it cannot be read."))
+
+
+def _too_many_values() -> Unreadable:
+    return Unreadable(
+        Text(
+            "The file holds more than {limit} values, far more than any notebook. "
+            "Clear the outputs, save, and hand it in again.",
+            {"limit": VALUES_LIMIT},
+        )
+    )
 
 
 def _merge_conflict() -> Unreadable:

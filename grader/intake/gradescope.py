@@ -16,6 +16,7 @@ import re
 from grader.model import Student
 
 METADATA_FILE = "submission_metadata.yml"
+LINE_LIMIT_CHARACTERS = 1_000
 
 _FOLDER = re.compile(r"^([^\s:][^:]*):\s*$")
 _FIELD = re.compile(r"^\s+(?:-\s+)?:?(name|sid|email):\s*(.*?)\s*$")
@@ -26,6 +27,8 @@ def gradescope_students(text: str) -> dict[str, Student]:
     found: dict[str, dict[str, str]] = {}
     folder = None
     for line in text.splitlines():
+        if len(line) > LINE_LIMIT_CHARACTERS:  # source code that the file quotes, and no field of ours
+            continue
         if top := _FOLDER.match(line):
             folder = top[1].strip("'\"")
         elif folder and (field := _FIELD.match(line)):

@@ -20,6 +20,8 @@ from grader.intake.sources import File, Folder, listing, natural_key, opened_arc
 from grader.model import Student, Text
 
 TOLD_LIMIT = 20
+STUDENT_ARCHIVE_LIMIT_BYTES = 400 * 2**20
+STUDENT_NOTEBOOKS_LIMIT = 50
 NOTE_BESIDE = "Other files beside the notebook were not looked at: {names}."
 
 _MAY_BE_NOTEBOOK = re.compile(r".*\.ipynb\b.*|.*\.(txt|json)|[^.]*", re.IGNORECASE | re.DOTALL)
@@ -87,10 +89,13 @@ class Sorter:
 
     def _of_archive(self, file: File, parts: tuple[str, ...]) -> list[Handin]:
         try:
-            folder = opened_archive(file, self._stack)
+            folder = opened_archive(file, self._stack, STUDENT_ARCHIVE_LIMIT_BYTES)
+            handins = self._split(folder, (*parts, folder.name), is_class=False)
+            if len(handins) > STUDENT_NOTEBOOKS_LIMIT:
+                raise Unreadable(_too_many(len(handins)))
         except Unreadable as reason:
             return [Handin(file.source, (*parts, file.name), file, unreadable=reason.text)]
-        return self._split(folder, (*parts, folder.name), is_class=False)
+        return handins
 
     def _split(self, folder: Folder, parts: tuple[str, ...], is_class: bool) -> list[Handin]:
         """:param is_class: the files and folders here are likely to be of different students."""
@@ -106,7 +111,8 @@ class Sorter:
                 return [Handin(folder.source, parts or (folder.name,), None, folder, listing(folder))]
         found += below
         found += self._own_handins(kinds["other"], notebooks, folder, parts, is_class)
-        _name_submitters(folder, found, len(parts))
+        if is_class:  # a student's own folder names nobody
+            _name_submitters(folder, found, len(parts))
         return sorted(found, key=lambda handin: natural_key(handin.source))
 
     def _of_folders(self, folder: Folder, parts: tuple[str, ...], are_students: bool) -> list[Handin]:
@@ -146,6 +152,14 @@ class Sorter:
 
     def _left_aside(self, source: str) -> None:
         self._tell(Text("Not looked at: {source}.", {"source": source}))
+
+
+def _too_many(count: int) -> Text:
+    return Text(
+        "The archive holds {count} notebooks; one student's may hold {limit}. Please hand in one notebook. "
+        "(Staff: the archive of a whole class is given by itself, not in a folder or another archive.)",
+        {"count": count, "limit": STUDENT_NOTEBOOKS_LIMIT},
+    )
 
 
 def _belong_together(name: str, notebook: str) -> bool:

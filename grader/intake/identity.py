@@ -15,11 +15,18 @@ from grader.model import Student, Text
 HEADER = Text("the header cell")
 ROSTER = Text("the roster")
 
+# Control characters, line separators, direction marks (Unicode standard annex 9), halves of surrogate pairs.
+INVISIBLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+FIELD_LIMIT_CHARACTERS = 120
+
 _SCRIPTS = (re.compile(r"[一-鿿々]"), re.compile(r"[぀-ヿ]"), re.compile(r"[Ѐ-ӿ]"), re.compile(r"[A-Za-zÀ-ɏ]"))
 
 
 def resolve(claims: Sequence[Claim], roster: Roster | None) -> tuple[Student, tuple[Text, ...]]:
     """The student that ``claims`` (most trusted first) speak of, and what they disagree on."""
+    claims = [Claim(claim.place, _visible(claim.student), claim.lms_id) for claim in claims]
     if roster is not None:
         claims = [_translated(claim, roster) for claim in claims]
     conflicts: list[Text] = []
@@ -41,6 +48,13 @@ def resolve(claims: Sequence[Claim], roster: Roster | None) -> tuple[Student, tu
         conflicts += _email_conflicts(emails, roster, entry)
     email = (entry.email if entry else None) or next(iter(emails), None)
     return Student(ident, named[0].student.name if named else None, email), tuple(conflicts)
+
+
+def _visible(student: Student) -> Student:
+    """``student`` without what cannot be seen, or moves what can; too long for a name is cut."""
+    fields = (student.id, student.name, student.email)
+    shown = (INVISIBLE.sub("", field).strip()[:FIELD_LIMIT_CHARACTERS] if field else None for field in fields)
+    return Student(*(field or None for field in shown))
 
 
 def _translated(claim: Claim, roster: Roster) -> Claim:

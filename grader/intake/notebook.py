@@ -12,8 +12,10 @@ import nbformat
 from nbformat.validator import get_validator
 
 from grader.intake.decode import Unreadable, decode_json
-from grader.intake.repair import Json, repaired_cells, repaired_metadata
+from grader.intake.repair import DAMAGED_METADATA, Json, repaired_cells, repaired_metadata
 from grader.model import Text
+
+CELLS_LIMIT = 10_000
 
 _PYTHON_LANGUAGES = frozenset({"python", "python3", "python2", "ipython", "ipython3"})
 
@@ -64,12 +66,13 @@ def _parse(content: bytes, notes: list[Text]) -> Json:
                 {"major": major, "known": nbformat.current_nbformat},
             )
         )
-    _refuse_other_languages(data.get("metadata"))
+    _refuse_other_languages(data.get("metadata"), notes)
     if major < nbformat.current_nbformat:
         data = _upgraded(data, major, notes)
-        major, minor = 4, 5
+        major, minor = 4, 4
     elif minor > 5:
         notes.append(Text("The notebook is in format {version}; it was read as 4.5.", {"version": f"4.{minor}"}))
+    _refuse_too_many_cells(data.get("cells"))
     notebook: Json = {
         "cells": repaired_cells(data.get("cells"), minor >= 5, notes),
         "metadata": repaired_metadata(data.get("metadata")),
@@ -90,11 +93,23 @@ def _version(data: Json, notes: list[Text]) -> tuple[int, int]:
     return (3 if "worksheets" in data else 4), 5
 
 
-def _refuse_other_languages(metadata: Any) -> None:
+def _refuse_too_many_cells(cells: Any) -> None:
+    if isinstance(cells, list) and len(cells) > CELLS_LIMIT:
+        raise Unreadable(
+            Text(
+                "The notebook has {count} cells; more than {limit} are not read.",
+                {"count": len(cells), "limit": CELLS_LIMIT},
+            )
+        )
+
+
+def _refuse_other_languages(metadata: Any, notes: list[Text]) -> None:
     metadata = metadata if isinstance(metadata, dict) else {}
+    old = (("kernelspec", "name", "python2"), ("language_info", "version", "2."))
+    if any(str(_entry(metadata, key, entry)).startswith(start) for key, entry, start in old):
+        notes.append(Text("The notebook was made with Python 2; it is run with Python 3."))
     for key, entry in (("kernelspec", "language"), ("language_info", "name")):
-        place = metadata.get(key)
-        language = place.get(entry) if isinstance(place, dict) else None
+        language = _entry(metadata, key, entry)
         if isinstance(language, str) and language and language.lower() not in _PYTHON_LANGUAGES:
             raise Unreadable(
                 Text(
@@ -103,6 +118,11 @@ def _refuse_other_languages(metadata: Any) -> None:
                     {"language": language[:40]},
                 )
             )
+
+
+def _entry(metadata: Json, key: str, entry: str) -> Any:
+    place = metadata.get(key)
+    return place.get(entry) if isinstance(place, dict) else None
 
 
 def _upgraded(data: Json, major: int, notes: list[Text]) -> Json:
@@ -130,7 +150,8 @@ def _validated(notebook: Json, notes: list[Text]) -> Json:
     """``notebook`` if it is valid nbformat 4.5, else without the metadata and outputs that are not ours to repair."""
     if _is_valid(notebook):
         return notebook
-    notes.append(Text("Damaged metadata of cells were left out."))
+    if DAMAGED_METADATA not in notes:
+        notes.append(DAMAGED_METADATA)
     stamp = notebook["metadata"].get("grader")
     notebook["metadata"] = repaired_metadata({"grader": stamp} if isinstance(stamp, dict) else {})
     for cell in notebook["cells"]:

@@ -17,6 +17,7 @@ _JSON_MIME = re.compile(r"application/(.*\+)?json")
 _FLAGS = ("collapsed", "scrolled")
 _CELL_KEYS = frozenset({"id", "cell_type", "metadata", "source", "attachments", "outputs", "execution_count"})
 
+DAMAGED_METADATA = Text("Damaged metadata of cells were left out.")
 _COUNTED = {
     "no cell": "Entries that are no cells were left out: {count}.",
     "unknown type": "Cells of an unknown type were kept as plain text: {count}.",
@@ -35,6 +36,8 @@ def repaired_cells(cells: Any, wants_ids: bool, notes: list[Text]) -> list[Json]
     entries = cells if isinstance(cells, list) else []
     repaired = [_cell(entry, counts) for entry in entries if isinstance(entry, dict)]
     counts["no cell"] += len(entries) - len(repaired)
+    if counts.pop("metadata", 0):
+        notes.append(DAMAGED_METADATA)
     taken: set[str] = set()
     renamed = 0
     for index, cell in enumerate(repaired):
@@ -91,7 +94,9 @@ def _cell(entry: Json, counts: Counter[str]) -> Json:
     elif kind not in ("code", "markdown", "raw"):
         counts["unknown type"] += 1
         kind = "raw"
-    cell: Json = {"cell_type": kind, "id": entry.get("id"), "metadata": _metadata(entry.get("metadata"), kind)}
+    metadata = entry.get("metadata", {})
+    cell: Json = {"cell_type": kind, "id": entry.get("id"), "metadata": _metadata(metadata, kind)}
+    counts["metadata"] += cell["metadata"] != metadata
     cell["source"] = source
     if kind == "code":
         cell["execution_count"] = _count(entry.get("execution_count"))
@@ -186,4 +191,6 @@ def _count(value: Any) -> int | None:
 def _new_id(index: int, source: str, taken: set[str]) -> str:
     """The same notebook gets the same ids each time."""
     base = hashlib.sha256(f"{index}:{source}".encode(errors="replace")).hexdigest()
-    return next(base[start : start + 8] for start in range(56) if base[start : start + 8] not in taken)
+    drawn = (base[start : start + 8] for start in range(56))
+    # Whoever knows the sum can take all of its pieces for other cells.
+    return next((ident for ident in drawn if ident not in taken), None) or _new_id(index, base, taken)

@@ -19,12 +19,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grader.evidence.zips import TooManyMembersError, open_zip
 from grader.intake.decode import NOTEBOOK_LIMIT_BYTES, Unreadable, too_large
 from grader.model import Text
 
 ARCHIVE_LIMIT_BYTES = 4 * 2**30
 ARCHIVE_LIMIT_MEMBERS = 50_000
 NESTED_ARCHIVES = 1
+NAME_LIMIT_CHARACTERS = 255
 FOLDER_DEPTH_LIMIT = 24
 
 _SKIPPED = re.compile(r"\..*|__MACOSX|~\$.*|__pycache__|Thumbs\.db|desktop\.ini|venv|node_modules", re.IGNORECASE)
@@ -55,6 +57,7 @@ class Folder:
     files: list[File] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    by_name: dict[str, Folder] = field(default_factory=dict, repr=False)
 
     def all_files(self) -> Iterator[File]:
         """Every file below this folder."""
@@ -115,9 +118,11 @@ def disk_folder(path: Path, source: str, depth: int = 0) -> Folder:
     return folder
 
 
-def opened_archive(file: File, stack: ExitStack) -> Folder:
-    """The archive ``file`` as a folder. :param stack: keeps the archive open while its members are read.
+def opened_archive(file: File, stack: ExitStack, limit_bytes: int = ARCHIVE_LIMIT_BYTES) -> Folder:
+    """The archive ``file`` as a folder.
 
+    :param stack: keeps the archive open while its members are read.
+    :param limit_bytes: of all members together, unpacked.
     :raises Unreadable: damaged, too many members, or more deeply nested than is looked at.
     """
     if file.archives > NESTED_ARCHIVES:
@@ -125,20 +130,19 @@ def opened_archive(file: File, stack: ExitStack) -> Folder:
             Text("An archive inside an archive inside an archive is not opened. Please hand in the .ipynb file.")
         )
     try:
-        handle = zipfile.ZipFile(file.path or io.BytesIO(file.read()))
-        archive = stack.enter_context(handle)
-        members = archive.infolist()
+        stream = stack.enter_context(file.path.open("rb") if file.path else io.BytesIO(file.read()))
+        archive = stack.enter_context(open_zip(stream, ARCHIVE_LIMIT_MEMBERS))
     except Unreadable:
         raise
+    except TooManyMembersError as error:
+        raise Unreadable(Text("The archive has too many entries to be read.")) from error
     except Exception as error:  # any bytes can be called .zip, and the module has a dozen ways to say so
         raise Unreadable(
             Text("The archive is damaged or cut off and cannot be opened. Please hand it in again.")
         ) from error
-    if len(members) > ARCHIVE_LIMIT_MEMBERS:
-        raise Unreadable(Text("The archive has {count} entries, too many to be read.", {"count": len(members)}))
     root = Folder(Path(file.name).stem, file.source)
-    left = [ARCHIVE_LIMIT_BYTES]
-    for info in members:
+    left = [limit_bytes]
+    for info in archive.infolist():
         _add_member(root, archive, info, file.archives + 1, left)
     _sort(root)
     return root
@@ -146,7 +150,7 @@ def opened_archive(file: File, stack: ExitStack) -> Folder:
 
 def _add_member(root: Folder, archive: zipfile.ZipFile, info: zipfile.ZipInfo, archives: int, left: list[int]) -> None:
     full = member_name(info)
-    parts = [part for part in full.split("/") if part not in ("", ".", "..")]
+    parts = [_short(part) for part in full.split("/") if part not in ("", ".", "..")]
     source = f"{root.source}!{'/'.join(parts)}"
     if not parts:
         return
@@ -163,12 +167,16 @@ def _add_member(root: Folder, archive: zipfile.ZipFile, info: zipfile.ZipInfo, a
         )
 
 
+def _short(name: str) -> str:
+    """No file system has longer names; its suffix stays."""
+    return name if len(name) <= NAME_LIMIT_CHARACTERS else f"{name[:200]}…{name[-50:]}"
+
+
 def _subfolder(folder: Folder, name: str, joint: str) -> Folder:
-    for known in folder.folders[-1:] + folder.folders:
-        if known.name == name:
-            return known
-    folder.folders.append(Folder(name, f"{folder.source}{joint}{name}"))
-    return folder.folders[-1]
+    if name not in folder.by_name:
+        folder.by_name[name] = Folder(name, f"{folder.source}{joint}{name}")
+        folder.folders.append(folder.by_name[name])
+    return folder.by_name[name]
 
 
 def _sort(folder: Folder) -> None:
@@ -179,6 +187,10 @@ def _sort(folder: Folder) -> None:
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: list[int]) -> bytes:
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise Unreadable(
+            Text("This is only a link to a file, without the file itself. Please hand in the .ipynb file.")
+        )
     if info.flag_bits & 1:
         raise Unreadable(Text("The archive is protected with a password. Please hand it in without one."))
     limit = min(NOTEBOOK_LIMIT_BYTES, left[0])

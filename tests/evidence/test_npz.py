@@ -102,7 +102,7 @@ def test_an_archive_that_declares_less_than_it_holds_is_refused(tmp_path):
 
 def test_an_archive_of_very_many_members_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("grader.evidence.npz.MEMBERS_LIMIT", 3)
-    with pytest.raises(EvidenceError, match="4 arrays"):
+    with pytest.raises(EvidenceError, match="4 members"):
         read_npz(npz(tmp_path / "a.npz", a=np.ones(1), b=np.ones(1), c=np.ones(1), d=np.ones(1)))
 
 

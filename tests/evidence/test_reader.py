@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, read_evidence
-from grader.evidence import reader as reader_module
+from grader.evidence import files as files_module
 from grader.model import ExecutionOutcome
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="making a link needs a right there")
@@ -74,7 +74,7 @@ def test_a_malformed_line_is_a_fault_and_the_rest_is_read(folder, write, events,
 
 
 def test_a_huge_line_is_left_out_without_being_parsed(folder, write, events, monkeypatch):
-    monkeypatch.setattr(reader_module, "LINE_LIMIT_BYTES", 500)
+    monkeypatch.setattr(files_module, "LINE_LIMIT_BYTES", 500)
     write(*events, {"event": "note", "kind": "k", "detail": "d" * 490})
     evidence = read_evidence(folder)
     assert evidence.notes == ()
@@ -82,7 +82,7 @@ def test_a_huge_line_is_left_out_without_being_parsed(folder, write, events, mon
 
 
 def test_an_event_file_over_the_limit_is_refused_with_its_size(folder, write, events, monkeypatch):
-    monkeypatch.setattr(reader_module, "EVENTS_LIMIT_BYTES", 100)
+    monkeypatch.setattr(files_module, "EVENTS_LIMIT_BYTES", 100)
     write(*events)
     with pytest.raises(EvidenceError, match="at most 100 are read"):
         read_evidence(folder)
@@ -185,7 +185,7 @@ def test_numbers_that_json_does_not_have_are_read_as_nothing(folder):
 
 def test_names_over_the_limit_are_refused(folder):
     with (folder / "claims" / "names.json").open("wb") as file:
-        file.truncate(reader_module.JSON_LIMIT_BYTES + 1)
+        file.truncate(files_module.JSON_LIMIT_BYTES + 1)
     with pytest.raises(EvidenceError, match="at most"):
         read_evidence(folder).names()
 
