@@ -51,8 +51,17 @@ def require_graded(settings: Settings, assignment: str) -> None:
 def console(json_file: str | None = None) -> Console:
     """For people: standard output, or standard error where the result file goes to standard output."""
     from rich.console import Console
+    from rich.text import Text as RichText
 
-    return Console(stderr=json_file == "-", highlight=False, soft_wrap=True)
+    from grader.reporting.clean import clean
+
+    class SafeConsole(Console):
+        """Names, messages and tracebacks may come from students: no control sequence of theirs reaches the terminal."""
+
+        def render_str(self, text: str, **options: Any) -> RichText:
+            return super().render_str(clean(text), **options)
+
+    return SafeConsole(stderr=json_file == "-", highlight=False, soft_wrap=True)
 
 
 def write_json(rows: Sequence[dict[str, Any]], file: str | None) -> None:

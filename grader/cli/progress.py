@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text as RichText
 
 from grader.pipeline import Batch
+from grader.reporting.clean import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class BatchDisplay:
                 self._printed += 1
                 spent = time.monotonic() - self._started
                 line = f"[{self._printed}/{batch.total}] {one.source}: {one.score.status}, {one.execution.outcome}"
-                self._out.print(RichText(f"{line}, {spent:.0f} s since the start{self._left(batch)}"))
+                self._out.print(RichText(f"{clean(line)}, {spent:.0f} s since the start{self._left(batch)}"))
 
     def _left(self, batch: Batch) -> str:
         done = len(batch.done)
@@ -67,4 +68,4 @@ class BatchDisplay:
                 epoch = f", epoch {progress.epoch} of {progress.epochs}" if progress.epoch else ""
                 where = f"cell {progress.cell + 1} of {progress.n_cells}{epoch}"
             lines.append(f"  {source.rsplit('/', 1)[-1]}: {where}")
-        return RichText("\n".join(lines))
+        return RichText("\n".join(map(clean, lines)))

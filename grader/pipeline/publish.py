@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -36,6 +37,10 @@ from grader.store import Gradebook, StoredResult
 
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
 ROSTER_FILE = "roster.csv"
+_STAND_IN = (
+    '<!doctype html><html><meta charset="utf-8">'
+    """<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><title>-</title><p>{words}</p>"""
+)
 
 
 @dataclass(frozen=True)
@@ -201,7 +206,10 @@ def _final(context: Context, stored: StoredResult) -> Result:
 
 
 def _name_of(result: Result) -> str:
-    slug = _SAFE.sub("-", result.student.id or "").strip("-")[:60] or result.digest.removeprefix("sha256:")[:12]
+    ident = result.student.id or ""
+    slug = _SAFE.sub("-", ident).strip("-")[:60] or result.digest.removeprefix("sha256:")[:12]
+    if ident and (slug != ident or "-" in ident):  # the page of "7-2" is not that of the second attempt of "7"
+        slug += "-" + hashlib.sha256(ident.encode("utf-8", "replace")).hexdigest()[:8]
     return f"{slug}.html" if result.attempt_number == 1 else f"{slug}-{result.attempt_number}.html"
 
 
@@ -246,7 +254,7 @@ def _write_stand_in(context: Context, result: Result, folders: tuple[Path, Path]
     sentence = Text("The grader failed on this attempt. This costs no points: staff will look at it.")
     words = escape(context.catalogue(context.language_of(result.language)).render(sentence))
     for folder in folders:
-        _write(folder / _name_of(result), f'<!doctype html><html><meta charset="utf-8"><title>-</title><p>{words}</p>')
+        _write(folder / _name_of(result), _STAND_IN.format(words=words))
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,7 @@ from grader.reporting import figures
 from grader.reporting.clean import clean
 from grader.reporting.context import Audience, ReportContext, ThresholdView, localised_title
 from grader.reporting.words import FACT_WORDS, Words
+from grader.rubric.calibration import DOUBT_SHARE
 
 _VALUE_KEYS = ("drop", "value", "test_accuracy", "accuracy")
 
@@ -153,8 +154,11 @@ def _scale(words: Words, criterion: CriterionScore, thresholds: Mapping[str, Thr
         if value is None or line is None:
             continue
         view = _matching(criterion.id, line, thresholds) or _from_facts(line, measured)
-        scale = figures.Scale(value, line, view.low, view.high, at_least=view.side == "lower")
-        return figures.strip(words, scale), _origin(words, view)
+        tries = _tries(measured)
+        lower, decided = view.side == "lower", criterion.outcome is not Outcome.NEEDS_REVIEW
+        scale = figures.Scale(value, line, view.low, view.high, at_least=lower, tries=tries, decided=decided)
+        said = (_told_tries(words, tries, value), _origin(words, view), _rarity(words, view, measured))
+        return figures.strip(words, scale), " ".join(filter(None, said))
     return Markup(""), ""
 
 
@@ -189,6 +193,36 @@ def _origin(words: Words, view: ThresholdView) -> str:
     )
 
 
+def _tries(measured: Mapping[str, Any]) -> tuple[float, ...]:
+    """Values of the single runs behind a median."""
+    told = measured.get("tries")
+    runs = told if isinstance(told, list | tuple) else ()
+    values = (_number(run.get("value")) for run in runs if isinstance(run, Mapping))
+    return tuple(value for value in values if value is not None)
+
+
+def _told_tries(words: Words, tries: Sequence[float], median: float) -> str:
+    if not tries:
+        return ""
+    return words.say(
+        "One run was too close to the line to decide, so the notebook was run under {n} seeds: {values}. "
+        "The median, {median}, decides.",
+        n=len(tries),
+        values=", ".join(f"{value:.3f}" for value in tries),
+        median=f"{median:.3f}",
+    )
+
+
+def _rarity(words: Words, view: ThresholdView, measured: Mapping[str, Any]) -> str:
+    """How sure it is that a value beyond the line is no right answer's bad luck."""
+    one_in = measured.get("one_in")
+    if type(one_in) is not int or view.false_fail is None:
+        return ""
+    if one_in >= 0.99 / (DOUBT_SHARE * view.false_fail):
+        return words.say("Fewer than 1 in {n} right answers is as far off as this.", n=words.count(one_in))
+    return words.say("About 1 in {n} right answers is as far off as this.", n=words.count(one_in))
+
+
 def _facts(words: Words, criterion: CriterionScore) -> tuple[tuple[str | Markup, str], ...]:
     """What checks measured, for staff and rubric authors; a fact without a word of its own under its key, as code."""
     merged: dict[str, Any] = {}
@@ -207,6 +241,8 @@ def _plain(words: Words, value: Any) -> str:
         return f"{value:.4g}"
     if type(value) is int:
         return words.count(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {_plain(words, v)}" for key, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_plain(words, v) for v in value)
     return "–" if value is None else str(value)

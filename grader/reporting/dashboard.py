@@ -137,7 +137,7 @@ def _took(words: Words, about: DashboardInfo) -> str:
 
 def _href(result: Result, about: DashboardInfo) -> str:
     """A relative address; whatever the report's path holds, it cannot become another scheme or host."""
-    return quote(about.link_prefix + result.report, safe="/.") if result.report else ""
+    return quote(about.link_prefix + result.report, safe="/.", errors="replace") if result.report else ""
 
 
 def _row(context: ReportContext, result: Result, about: DashboardInfo) -> DashboardRow:

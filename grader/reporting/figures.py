@@ -23,6 +23,8 @@ class Scale:
     """A measured value and what it is compared with, all in the same unit.
 
     :ivar value: the student's. :ivar threshold: the line to pass, or ``None``. :ivar low, high: range of the reference.
+    :ivar tries: values of single runs, of which ``value`` is the median; empty where there was one run.
+    :ivar decided: whether the value was judged.
     """
 
     value: float
@@ -30,11 +32,13 @@ class Scale:
     low: float | None = None
     high: float | None = None
     at_least: bool = True
+    tries: tuple[float, ...] = ()
+    decided: bool = True
 
     @property
     def passed(self) -> bool | None:
-        """On the right side of the line; ``None`` where there is no line."""
-        if self.threshold is None:
+        """On the right side of the line; ``None`` where there is no line, or nobody has decided yet."""
+        if self.threshold is None or not self.decided:
             return None
         return self.value >= self.threshold if self.at_least else self.value <= self.threshold
 
@@ -59,11 +63,13 @@ def score_bar(words: Words, points: float, pending: float, max_points: float) ->
 
 def strip(words: Words, scale: Scale) -> Markup:
     """One value on its scale: the student's dot, the line to pass, the range of the reference."""
-    known = [v for v in (scale.value, scale.threshold, scale.low, scale.high) if v is not None]
+    known = [v for v in (scale.value, scale.threshold, scale.low, scale.high, *scale.tries) if v is not None]
     span = max(max(known) - min(known), 0.02)
     start, width = min(known) - 0.25 * span, 1.5 * span
     at = {name: (value - start) / width for name, value in _scale_values(scale).items()}
     you = words.say("your model {value}", value=words.share(scale.value))
+    if scale.tries:
+        you = words.say("median of {n} runs {value}", n=len(scale.tries), value=words.share(scale.value))
     sign = {True: " ✓", False: " ✕", None: ""}[scale.passed]
     below: list[tuple[float, str]] = []
     marks = [build('<line class="grid" x1="0" x2="100%" y1="34" y2="34"/>')]
@@ -75,7 +81,9 @@ def strip(words: Words, scale: Scale) -> Markup:
         below.append(((at["low"] + at["high"]) / 2, text))
         box = '<rect class="ref" x="{:.1%}" width="{:.1%}" y="25" height="18" rx="4"/>'
         marks.insert(0, build(box, at["low"], at["high"] - at["low"]))
-    css = "you no" if scale.passed is False else "you"
+    dot = '<circle class="try" cx="{:.1%}" cy="34" r="4"/>'
+    marks += [build(dot, (value - start) / width) for value in scale.tries if value != scale.value]
+    css = "you no" if scale.passed is False else "you" if scale.decided else "you open"
     marks.append(build('<circle class="{}" cx="{:.1%}" cy="34" r="7"/>', css, at["value"]))
     marks.append(label_at(at["value"], 13, you + sign, "strong"))
     rows = [67, 85 if touch(below) else 67]

@@ -59,7 +59,7 @@ def _trouble(words: Words, result: Result) -> list[Line]:
         if cell.index in result.execution.failed_cells:
             where = cell.label or f"#{cell.index + 1}"
             error = ": ".join(_one_line(part) for part in (cell.error_name, cell.error_value) if part)
-            lines.append(Line("soft", f"{INDENT}[{where}] {error}".rstrip()))
+            lines.append(Line("soft", f"{INDENT}[{_one_line(where)}] {error}".rstrip()))
     return lines
 
 

@@ -15,10 +15,12 @@ from grader.evidence import Evidence, Fit
 from grader.model import CheckResult, Measurement, Score, Zone
 from grader.reporting import figures, pictures
 from grader.reporting.context import TestSet
+from grader.reporting.filterfacts import filter_sentences
 from grader.reporting.words import Words
 
 TRAININGS_SHOWN = 6
 MISTAKES_SHOWN = 15
+LARGEST_SHOWN = 1e15  # beyond it axes overflow and labels are longer than the page is wide
 _ACCURACY_KEYS = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 
 
@@ -34,6 +36,7 @@ class TrainingView:
     curves: tuple[tuple[str, Markup], ...] = ()
     filters: tuple[tuple[str, Markup], ...] = ()
     filter_scale: str = ""
+    filter_facts: tuple[str, ...] = ()
     confusion: Markup | None = None
     mistakes: Markup | None = None
     remark: str = ""
@@ -85,6 +88,7 @@ def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None
         curves=tuple(_curves(words, fit)),
         filters=filters[0] if filters else (),
         filter_scale=filters[1] if filters else "",
+        filter_facts=filter_sentences(words, evidence, fit, images) if filters else (),
         confusion=confusion,
         mistakes=mistakes,
         remark=_remark(words, fit, measurement),
@@ -146,7 +150,7 @@ def _curves(words: Words, fit: Fit) -> Iterable[tuple[str, Markup]]:
 
 def _series(logs: Iterable[Mapping[str, float | None]], name: str) -> list[float | None]:
     values = [entry.get(name) for entry in logs]
-    return [v if v is not None and math.isfinite(v) else None for v in values]
+    return [v if v is not None and abs(v) <= LARGEST_SHOWN else None for v in values]
 
 
 def _filters(words: Words, evidence: Evidence, fit: Fit) -> tuple[tuple[tuple[str, Markup], ...], str] | None:
@@ -197,7 +201,7 @@ def read_predictions(evidence: Evidence, name: str) -> npt.NDArray[np.int64] | N
     try:
         loaded = np.load(path, allow_pickle=False)
         array = loaded if isinstance(loaded, np.ndarray) else loaded[_first(loaded.files)]
-    except (OSError, ValueError, KeyError, EOFError):
+    except Exception:  # numpy and zipfile have a dozen ways to fail on damaged bytes; the page goes without
         return None
     return array.astype(np.int64) if array.ndim == 1 and array.dtype.kind in "iu" else None
 

@@ -37,3 +37,18 @@ def msgids() -> Any:
 def evidence(factory: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The evidence that goes with ``factory.result()``."""
     return factory.evidence(tmp_path_factory.mktemp("evidence"))
+
+
+@pytest.fixture(scope="session")
+def payloads() -> Any:
+    """What a hostile submission may try."""
+    return _load("payloads")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Any:
+    """A headless Chromium; tests that need one are skipped where there is none."""
+    module = _load("browser")
+    if module.find() is None:
+        pytest.skip("no Chromium here")
+    return module

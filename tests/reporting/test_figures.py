@@ -66,6 +66,19 @@ def test_the_dot_shows_whether_the_line_is_passed(value, css, words):
     assert f'<circle class="{css}"' in figures.strip(words, Scale(value, 0.86, 0.87, 0.89))
 
 
+def test_single_runs_are_marked_beside_their_median(words):
+    strip = figures.strip(words, Scale(0.87, 0.86, 0.87, 0.89, tries=(0.85, 0.88, 0.87)))
+    assert strip.count('class="try"') == 2
+    assert "median of 3 runs 0.870 ✓" in strip
+
+
+def test_a_value_that_nobody_has_decided_on_has_no_sign(words):
+    strip = figures.strip(words, Scale(0.85, 0.86, 0.87, 0.89, decided=False))
+    assert '<circle class="you open"' in strip
+    assert "✕" not in strip
+    assert "✓" not in strip
+
+
 def test_an_upper_line_is_passed_from_below():
     assert Scale(0.1, 0.2, at_least=False).passed
     assert not Scale(0.3, 0.2, at_least=False).passed

@@ -60,7 +60,7 @@ def test_head_says_points_what_is_open_and_which_attempt(report):
     words = Page(report).words
     assert "山田 花子 さん" in words
     assert "15.0 / 25 点" in words
-    assert "あと 5 点分は担当者が記述を読んで決めます" in words
+    assert "あと 5 点分は教員が記述を読んで決めます" in words
     assert "提出 11月20日 21:14" in words
     assert "2 回目" in words
 
@@ -73,6 +73,27 @@ def test_each_outcome_has_colour_sign_and_word(report):
 def test_accuracy_is_shown_on_its_scale(report):
     labels = [a["aria-label"] for a in Page(report).named("svg") if "aria-label" in a]
     assert "あなたのモデル 0.882 · 合格の線 0.861 · 見本の範囲 0.875〜0.892" in labels
+
+
+@pytest.mark.parametrize(
+    ("one_in", "said"), [(7_200, "約 7,200 回に 1 回です"), (100_000, "100,000 回に 1 回もありません")]
+)
+def test_a_value_below_its_line_says_how_rare_that_is_and_which_runs_decided(factory, evidence, one_in, said):
+    tries = [{"seed": s, "value": v} for s, v in ((1, 0.855), (2, 0.858), (3, None), (4, 0.88))]
+    facts = {"test_accuracy": 0.858, "threshold": 0.861, "one_in": one_in, "tries": tries}
+    line = factory.criterion("small-data-accuracy", Outcome.PARTIAL, 0.5, Text("acc/ok", facts), measured=facts)
+    made = factory.result(score=factory.score((line,)))
+    page = {
+        audience: student_report(
+            made, evidence, factory.context("ja"), audience=audience, thresholds=factory.THRESHOLDS
+        )
+        for audience in ("student", "staff")
+    }
+    for text in page.values():
+        words = Page(text).words
+        assert said in words
+        assert "3 通りの乱数の種で実行しました（0.855, 0.858, 0.880）。中央値の 0.858" in words
+    assert "seed 3 value –" in Page(page["staff"]).words
 
 
 def test_every_figure_has_a_text_alternative(report):
@@ -135,7 +156,8 @@ def test_page_has_landmarks_and_a_language(report):
 def test_page_asks_for_nothing_and_runs_nothing(report):
     page = Page(report)
     policy = next(a["content"] for a in page.named("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-hashes' 'sha256-")
+    assert "unsafe-inline" not in policy
     assert page.named("script") == []
     assert page.named("link") == []
     addresses = [a[key] for _, a in page.tags for key in ("src", "href") if key in a]
@@ -197,8 +219,8 @@ def test_staff_lines_keep_their_points_and_say_nothing_to_students(factory, evid
     html = student_report(factory.result(score=factory.score((line,))), evidence, ja)
     assert "secret" not in html
     assert "ノートブックが最後まで" not in html
-    assert "担当者だけが見る項目" in html
-    assert "この項目の確認内容は担当者にのみ表示されます。" in html
+    assert "教員だけが見る項目" in html
+    assert "この項目の確認内容は教員にのみ表示されます。" in html
     assert "<b>2.5</b> / 2.5 点" in html
 
 
@@ -236,7 +258,7 @@ def test_the_reason_of_an_unreadable_file_is_said_once_above_a_list_of_the_crite
     result = dataclasses.replace(result, score=dataclasses.replace(result.score, criteria=tuple(lines)))
     html = student_report(result, None, ja, audience=audience)
     assert html.count("読めないファイル") == 1
-    assert "担当者にのみ表示" not in html
+    assert "教員にのみ表示" not in html
     listed = re.findall(r'<li id="c-.*?"><span>(.*?)</span><span class="num soft">(.*?)</span>', html)
     assert len(listed) == len(lines)
     assert listed[0] == ("データ数 600 の CNN の正解率", "5.0 点")
