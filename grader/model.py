@@ -218,6 +218,7 @@ class CheckResult:
     :ivar credit: share of the check's weight that is earned, 0 to 1; ``None`` while nobody can say.
     :ivar measured: small JSON facts behind the message (``{"test_accuracy": 0.8821, "threshold": 0.861}``).
     :ivar detail: for staff only: traceback or assertion text.
+    :ivar retrain: a value is too near its threshold: the notebook should run again under further seeds.
     """
 
     check: str
@@ -230,6 +231,7 @@ class CheckResult:
     measured: Mapping[str, Any] = field(default_factory=dict)
     cell: int | None = None
     detail: str | None = None
+    retrain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grader.checks.context import Context
+from grader.checks.flags import general_flags
 from grader.checks.judge import Judge, Sink
 from grader.checks.requests import CheckRequest
 from grader.errors import GraderError
@@ -22,10 +23,14 @@ def check_attempt(request: CheckRequest, sink: Sink, scratch: Path) -> None:
     :param scratch: an empty folder of this process' own, for pytest's (empty) settings.
     """
     try:
-        judge = Judge(Context.load(request), sink)
+        context = Context.load(request)
+        flags = general_flags(context.evidence, context.cells or (), public_only=request.public_only)
     except GraderError as error:
         sink(f"{type(error).__name__}: {error}")
         return
+    for flag in flags:
+        sink(flag)
+    judge = Judge(context, sink)
     rubric_dir = request.rubric_dir.resolve()
     settings = scratch / "pytest.ini"
     settings.write_text("[pytest]\n", "ascii")

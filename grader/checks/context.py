@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from grader.checks.answers import Answer, find_answers
 from grader.checks.facts import DataFacts, NotebookCell, Submission, read_cells, read_fits
-from grader.checks.given import read_given
+from grader.checks.handed_out import read_given
 from grader.checks.prose import GivenText
 from grader.checks.requests import CheckRequest
 from grader.checks.thresholds import Thresholds
 from grader.datasets import DatasetSpec, DataStore, find_dataset, load_catalogue
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, read_evidence
+from grader.evidence.tries import tries_of
 from grader.model import Flag
 from grader.rubric import Assignment, Course, Rubric
 
@@ -39,19 +40,20 @@ class Context:
         """:raises GraderError: the course's files or the evidence are wrong."""
         assignment, rubric, _, _ = _course_side(request.course_dir, request.assignment)
         evidence = read_evidence(request.evidence_dir)
-        try:
-            cells = read_cells(evidence.notebook(), evidence.execution)
-        except EvidenceError:
-            cells = None
-        return cls(request, assignment, rubric, evidence, cells)
+        return cls(request, assignment, rubric, evidence, _cells(evidence))
 
     @cached_property
     def submission(self) -> Submission:
         """All facts of the attempt."""
+        tries = (read_evidence(folder) for folder in tries_of(self.request.evidence_dir))
+        first = self._submission(self.evidence, self.cells)
+        return replace(first, tries=tuple(self._submission(found, _cells(found)) for found in tries))
+
+    def _submission(self, evidence: Evidence, cells: tuple[NotebookCell, ...] | None) -> Submission:
         return Submission(
-            evidence=self.evidence,
-            cells=self.cells or (),
-            fits=read_fits(self.evidence),
+            evidence=evidence,
+            cells=cells or (),
+            fits=read_fits(evidence),
             language=self.request.language,
             budget=self.request.budget,
         )
@@ -65,14 +67,21 @@ class Context:
     @property
     def data(self) -> DataFacts | None:
         """Which images are whose; ``None`` where the data set is not installed."""
-        _, _, _, spec = _course_side(self.request.course_dir, self.request.assignment)
-        return _data(self.request.data_dir, spec.digest, spec.name, self.request.course_dir)
+        names = (self.assignment.dataset, *self.assignment.datasets)
+        return _all_data(self.request.data_dir, tuple(dict.fromkeys(names)), self.request.course_dir)
 
     @property
     def threshold(self) -> Thresholds:
         """Thresholds by name."""
         _, _, _, spec = _course_side(self.request.course_dir, self.request.assignment)
         return Thresholds(self.rubric, spec.digest)
+
+
+def _cells(evidence: Evidence) -> tuple[NotebookCell, ...] | None:
+    try:
+        return read_cells(evidence.notebook(), evidence.execution)
+    except EvidenceError:
+        return None
 
 
 @lru_cache(maxsize=8)
@@ -84,8 +93,15 @@ def _course_side(course_dir: Path, assignment_id: str) -> tuple[Assignment, Rubr
 
 
 @lru_cache(maxsize=4)
-def _data(root: Path | None, digest: str, name: str, course_dir: Path) -> DataFacts | None:
-    stored = DataStore(root).get(find_dataset(load_catalogue(course_dir), name))
+def _all_data(root: Path | None, names: tuple[str, ...], course_dir: Path) -> DataFacts | None:
+    """Facts of the first data set, with the others that hold images."""
+    first, *others = (_data(root, find_dataset(load_catalogue(course_dir), name)) for name in names)
+    return replace(first, others=tuple(found for found in others if found)) if first else None
+
+
+def _data(root: Path | None, spec: DatasetSpec) -> DataFacts | None:
+    stored = DataStore(root).get(spec) if spec.file is None else None
     if stored is None:
         return None
-    return DataFacts(name, stored.rows("train")[0], stored.rows("test")[0], digest)
+    (train, labels), (test, _) = stored.rows("train"), stored.rows("test")
+    return DataFacts(spec.name, train, test, spec.digest, labels)

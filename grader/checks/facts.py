@@ -5,7 +5,7 @@ Everything here is a claim of the student's kernel unless its name says *measure
 
 from __future__ import annotations
 
-import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grader.checks.pixels import Scaling
 from grader.errors import EvidenceError
 from grader.evidence import Array, Evaluation, Evidence, Fit, Model
 from grader.model import Budget, CellOutcome, CellRun, Execution, Measurement
+from grader.recorder import arrays
 
 Rows = npt.NDArray[np.uint64]
+Labels = npt.NDArray[np.int64]
 _NO_ROWS: Rows = np.zeros(0, np.uint64)
+_NO_LABELS: Labels = np.zeros(0, np.int64)
 
 
 def is_convolutional(model: Model) -> bool:
@@ -39,6 +43,7 @@ class NotebookCell:
     label: str | None = None
     outcome: CellOutcome = CellOutcome.NOT_RUN
     error_name: str | None = None
+    error_value: str | None = None
 
     @property
     def printed(self) -> str:
@@ -70,6 +75,7 @@ def read_cells(notebook: Mapping[str, Any], execution: Execution) -> tuple[Noteb
                 label=run.label,
                 outcome=run.outcome,
                 error_name=run.error_name,
+                error_value=run.error_value,
             )
         )
     return tuple(cells)
@@ -80,12 +86,16 @@ class DataFacts:
     """Which images are whose. Row digests do not depend on scale or shape (:mod:`grader.recorder.rows`).
 
     :ivar train, test: row digests, uint64, (n,), of the official splits.
+    :ivar train_labels: int64, (n,), class of each image of ``train``; empty where they are not known.
+    :ivar others: the same of the assignment's other data sets that are installed.
     """
 
     name: str
     train: Rows
     test: Rows
     digest: str = ""
+    train_labels: Labels = field(default_factory=lambda: _NO_LABELS, repr=False)
+    others: tuple[DataFacts, ...] = ()
 
     @property
     def n_train(self) -> int:
@@ -99,6 +109,25 @@ class DataFacts:
         in_train = np.isin(rows, self.train)
         found = in_train if split == "train" else np.isin(rows, self.test) & ~in_train
         return float(found.mean())
+
+    def wrong_labels(self, rows: Rows, labels: Labels) -> float | None:
+        """Share of the known training images among ``rows`` whose label is not theirs, 0 to 1.
+
+        :param labels: one a row; below 0 where it has none. An image that the split holds twice may have either label.
+        :returns: ``None`` where labels are missing or fewer than half of the rows are training images.
+        """
+        if len(labels) != len(rows) or len(self.train_labels) != len(self.train):
+            return None
+        known = np.isin(rows, self.train) & (labels >= 0)
+        if not len(rows) or known.mean() < 0.5:
+            return None
+        right = np.isin(_with_label(rows[known], labels[known]), _with_label(self.train, self.train_labels))
+        return float(1.0 - right.mean())
+
+
+def _with_label(rows: Rows, labels: Labels) -> Rows:
+    """One number for each pair of image and label; the factor (2**64 over the golden ratio) spreads labels apart."""
+    return rows + labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -158,17 +187,53 @@ class TrainedFit:
         return is_convolutional(self.model)
 
     @cached_property
+    def weights_digests(self) -> tuple[str | None, str | None]:
+        """Digest of the weights before and after this training; ``None`` where they are unknown."""
+        fit = self.fit
+        return weights_digest(self.evidence, fit.weights_before), weights_digest(self.evidence, fit.weights_after)
+
+    @cached_property
     def learned(self) -> bool:
         """Whether an epoch ended and the weights are other than before; unknown weights are given the benefit."""
         if not self.fit.epochs_run:
             return False
-        before, after = (weights_digest(self.evidence, n) for n in (self.fit.weights_before, self.fit.weights_after))
+        before, after = self.weights_digests
         return before is None or after is None or before != after
 
     @cached_property
     def rows(self) -> Rows:
         """Row digests of the training inputs as given, the validation split included; empty where unknown."""
         return self._rows_of(self.fit.x)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Class given with each of ``rows``: integers as they are, one-hot rows by their place, -1 where it is neither.
+
+        Empty where unknown.
+        """
+        try:
+            labels = self.evidence.rows(self.fit.x).get("labels", _NO_LABELS)
+        except EvidenceError:
+            return _NO_LABELS
+        return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else _NO_LABELS
+
+    def wrong_labels(self, data: DataFacts | None) -> float | None:
+        """Share of this training's images whose label is not theirs, 0 to 1; ``None`` where it cannot be told.
+
+        Told from digests of the images and the official labels, not from an accuracy. A plain column of labels that
+        are no whole numbers (divided by 255) is wrong; soft ones, one row of shares an image, cannot be told.
+        """
+        if data is None:
+            return None
+        labels, shape = self.labels, self.fit.y.shape or ()
+        if math.prod(n or 0 for n in shape[1:]) == 1:
+            labels = np.where(labels < 0, np.int64(2**62), labels)
+        return data.wrong_labels(self.rows, labels)
+
+    @property
+    def scaling(self) -> Scaling:
+        """Range and spread of the training inputs, and whether they are odd (``scaling.flaw``)."""
+        return Scaling.of(self.fit.x)
 
     @cached_property
     def validation_rows(self) -> Rows:
@@ -209,25 +274,20 @@ class TrainedFit:
         return bool(self.evaluations) or predicted or self.fit.validation.kind != "none"
 
 
-def weights_digest(evidence: Evidence, name: str | None) -> bytes | None:
+def weights_digest(evidence: Evidence, name: str | None) -> str | None:
     """Digest of a weights file's arrays; ``None`` where it is missing, unreadable or empty."""
     if name is None:
         return None
     try:
-        arrays = evidence.weights(name)
+        return arrays.weights_digest(evidence.weights(name))
     except EvidenceError:
         return None
-    digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.digest() if arrays else None
 
 
 def read_fits(evidence: Evidence) -> tuple[TrainedFit, ...]:
     """All trainings in order, each knowing the ones it went on from (equal weights, else the same model)."""
     trained: list[TrainedFit] = []
-    ends: dict[bytes, TrainedFit] = {}
+    ends: dict[str, TrainedFit] = {}
     latest: dict[str, TrainedFit] = {}
     for fit in evidence.fits:
         before = weights_digest(evidence, fit.weights_before)
@@ -244,13 +304,17 @@ def read_fits(evidence: Evidence) -> tuple[TrainedFit, ...]:
 
 @dataclass(frozen=True)
 class Submission:
-    """Everything known of the attempt: what a check may look at."""
+    """Everything known of the attempt: what a check may look at.
+
+    :ivar tries: the same for further runs under other seeds, where some value was in doubt.
+    """
 
     evidence: Evidence = field(repr=False)
     cells: tuple[NotebookCell, ...] = field(repr=False)
     fits: tuple[TrainedFit, ...]
     language: str = "en"
     budget: Budget = Budget.FULL
+    tries: tuple[Submission, ...] = ()
 
     @property
     def execution(self) -> Execution:

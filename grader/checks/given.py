@@ -1,6 +1,5 @@
-"""``rubrics/<id>/given.json``: digests of every sentence that was handed out.
+"""Writes ``rubrics/<id>/given.json`` from the templates.
 
-Digests, so that a kit can tell the template from an answer without carrying the template. Written from the templates by
 ``python -m grader.checks.given COURSE_DIR ASSIGNMENT [OLDER.ipynb ...]``; notebooks of an earlier edition can be named,
 their digests are kept under ``earlier`` when the file is written again.
 """
@@ -14,41 +13,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from grader.checks.facts import NotebookCell, read_cells
+from grader.checks.handed_out import Given, load_given
 from grader.checks.pieces import fenced_code, pieces_of
-from grader.checks.prose import GivenText, digest, sentences
-from grader.errors import CourseError
+from grader.checks.prose import digest, sentences
 from grader.model import Execution, ExecutionOutcome
 from grader.rubric import Course
 
 _CELL = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
-
-
-class Given(Struct, frozen=True, forbid_unknown_fields=True):
-    """Digests of this edition's sentences, and of earlier editions whose hand-ins are still accepted."""
-
-    template: tuple[str, ...] = ()
-    earlier: tuple[str, ...] = ()
-
-
-def read_given(rubric_dir: Path) -> GivenText:
-    """What was handed out; nothing when the rubric has no ``given.json``.
-
-    :raises CourseError: the file is malformed.
-    """
-    given = _load(rubric_dir / "given.json")
-    return GivenText((*given.template, *given.earlier))
-
-
-def _load(path: Path) -> Given:
-    if not path.is_file():
-        return Given()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Given)
-    except msgspec.DecodeError as error:
-        raise CourseError(f"{path} is malformed: {error}: write it again with python -m grader.checks.given") from error
 
 
 def given_digests(cells: Iterable[NotebookCell]) -> set[str]:
@@ -84,7 +57,7 @@ def make_given(course: Course, assignment: str, older: Iterable[Path] = ()) -> G
     template: set[str] = set()
     for name in spec.templates.values():
         template |= given_digests(percent_cells((spec.directory / name).read_text("utf-8")))
-    earlier = set(_load(course.root / "rubrics" / assignment / "given.json").earlier)
+    earlier = set(load_given(course.root / "rubrics" / assignment).earlier)
     for path in older:
         notebook = json.loads(path.read_text("utf-8"))
         earlier |= given_digests(read_cells(notebook, Execution(ExecutionOutcome.OK)))

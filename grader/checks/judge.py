@@ -139,6 +139,7 @@ class Judge:
             measured=verdict.measured,
             cell=verdict.cell,
             detail=output[-DETAIL_LIMIT:] or None,
+            retrain=verdict.retrain,
         )
 
     def _assertion(self, raised: pytest.ExceptionInfo[BaseException] | None) -> Verdict | None:

@@ -19,6 +19,8 @@ fits           trainings in order (:class:`grader.checks.facts.TrainedFit`); blo
 models         models in order (:class:`grader.evidence.Model`); blocked when there is none
 answers        criterion id to :class:`grader.checks.answers.Answer`
 threshold      name to :class:`grader.checks.thresholds.Threshold`
+settle         a value against its threshold, with further tries where it is in doubt
+               (:class:`grader.checks.doubt.Settle`)
 parameter      name to number: what the task itself asks for
 data           :class:`grader.checks.facts.DataFacts`, or ``None`` where the data set is not installed
 =============  ========================================================================================
@@ -34,6 +36,7 @@ import pytest
 
 from grader.checks.answers import Answer
 from grader.checks.context import Context
+from grader.checks.doubt import Settle
 from grader.checks.facts import DataFacts, NotebookCell, Submission, TrainedFit
 from grader.checks.judge import JUDGE, PLANNED, Judge
 from grader.checks.requests import CheckRequest
@@ -154,6 +157,12 @@ def answers(request: pytest.FixtureRequest) -> Mapping[str, Answer]:
 def threshold(request: pytest.FixtureRequest) -> Thresholds:
     """Thresholds by name."""
     return _context(request).threshold
+
+
+@pytest.fixture
+def settle(request: pytest.FixtureRequest, say: Say, submission: Submission) -> Settle:
+    """Decides a value near its threshold."""
+    return Settle(say, submission, further=not _context(request).request.public_only)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from grader.checks.judge import faulty
 from grader.checks.requests import Checked, CheckRequest, Line, Planned, decode_line, encode
 from grader.model import CheckResult, Flag, Visibility
 from grader.rubric import Course
+from grader.scratch import scratch_prefix
 
 _POLL_S = 0.02
 _OUTPUT_LIMIT = 4_000
@@ -54,7 +55,7 @@ def run_checks(
     findings = [_Findings() for _ in requests]
     waiting = list(range(len(requests)))
     while waiting:
-        with tempfile.TemporaryDirectory(prefix="grader-checks-", ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(prefix=scratch_prefix("checks"), ignore_cleanup_errors=True) as scratch:
             child = _Child(Path(scratch), [requests[i] for i in waiting], python)
             try:
                 why = child.follow([findings[i] for i in waiting], timeout_s)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from grader.errors import CourseError
-from grader.rubric import Rubric, read_calibration
+from grader.rubric import Distribution, Rubric, ThresholdRule, read_calibration
+from grader.rubric.calibration import DOUBT_SHARE
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Threshold:
 
     :ivar n: how many right answers were measured. :ivar false_fail: probability that one more falls on the wrong side;
         both ``None`` in a kit.
+    :ivar side: ``lower`` (at least ``value``) or ``upper`` (at most).
+    :ivar doubt: where the band of doubt beyond ``value`` ends: a value in it is trained again before it costs points;
+        ``None``: there is no band.
+    :ivar reference: what ``value`` follows from; ``None`` in a kit.
     """
 
     value: float
@@ -25,20 +30,43 @@ class Threshold:
     reference_max: float
     n: int | None = None
     false_fail: float | None = None
+    side: str = "lower"
+    doubt: float | None = None
+    reference: Distribution | None = field(default=None, repr=False)
 
-    def measured(self) -> dict[str, float]:
-        """For a verdict's facts: the threshold and the range of the reference."""
-        return {
-            "threshold": self.value,
-            "reference_min": self.reference_min,
-            "reference_max": self.reference_max,
-        }
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is good enough."""
+        return value >= self.value if self.side == "lower" else value <= self.value
+
+    def in_doubt(self, value: float) -> bool:
+        """Whether ``value`` misses the threshold by so little that chance may have done it."""
+        if self.doubt is None or self.holds(value):
+            return False
+        return value >= self.doubt if self.side == "lower" else value <= self.doubt
+
+    def one_in(self, value: float) -> int | None:
+        """About one right answer in so many is as far off as ``value``, two digits of it.
+
+        At most the number for the end of the band of doubt: no further is the normal curve trusted. ``None``: unknown,
+        or ``value`` is good enough.
+        """
+        if self.reference is None or self.false_fail is None or self.holds(value):
+            return None
+        share = max(self.reference.share_beyond(value, self.side), DOUBT_SHARE * self.false_fail)
+        return int(float(f"{1 / share:.1e}"))
+
+    def measured(self, value: float | None = None) -> dict[str, float]:
+        """For a verdict's facts: the threshold and the range of the reference; how rare ``value`` is, if it misses."""
+        facts = {"threshold": self.value, "reference_min": self.reference_min, "reference_max": self.reference_max}
+        rarity = None if value is None else self.one_in(value)
+        return facts if rarity is None else {**facts, "one_in": rarity}
 
 
 class _Number(Struct, frozen=True):
     value: float
     reference_min: float
     reference_max: float
+    doubt: float | None = None
 
 
 class _KitThresholds(Struct, frozen=True):
@@ -81,7 +109,9 @@ class Thresholds:
         numbers = self._kit(path)
         if name not in numbers:
             raise CourseError(f"the kit has no threshold {name!r}, it has {sorted(numbers)}")
-        return Threshold(numbers[name].value, numbers[name].reference_min, numbers[name].reference_max)
+        one = numbers[name]
+        rule = self._rubric.thresholds.get(name) or ThresholdRule("")
+        return Threshold(one.value, one.reference_min, one.reference_max, side=rule.side, doubt=one.doubt)
 
     def _from_calibration(self, name: str) -> Threshold:
         rule = self._rubric.thresholds.get(name)
@@ -93,6 +123,6 @@ class Thresholds:
                 f"{self._rubric.directory / 'calibration.json'} has nothing for data set {self._digest[:16]}: "
                 f"run 'grader calibrate {self._rubric.assignment}'"
             )
-        value = calibration.threshold(rule)
-        reference = calibration.distributions[rule.distribution]
-        return Threshold(value, min(reference.values), max(reference.values), reference.n, rule.false_fail)
+        seen = calibration.of(rule)
+        low, high, value = min(seen.values), max(seen.values), seen.threshold(rule)
+        return Threshold(value, low, high, seen.n, rule.false_fail, rule.side, seen.doubt(rule), seen)

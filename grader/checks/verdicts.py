@@ -42,6 +42,7 @@ class Verdict(_Failed):  # type: ignore[misc]
         *,
         cell: int | None = None,
         hint: Text | None = None,
+        retrain: bool = False,
     ) -> None:
         super().__init__(f"{outcome.value}: {key}", pytrace=False)
         self.outcome = outcome
@@ -50,6 +51,7 @@ class Verdict(_Failed):  # type: ignore[misc]
         self.measured = {name: plain(value) for name, value in measured.items()}
         self.cell = cell
         self.hint = hint
+        self.retrain = retrain
 
 
 def plain(value: Any) -> Any:
@@ -98,6 +100,13 @@ class Say:
     def needs_review(self, key: str | Text, *, cell: int | None = None, **measured: Any) -> NoReturn:
         """A person decides."""
         raise Verdict(Outcome.NEEDS_REVIEW, None, key, measured, cell=cell)
+
+    def retrain(self, key: str | Text, *, cell: int | None = None, **measured: Any) -> NoReturn:
+        """A value is too near its threshold: run the notebook again under further seeds, then check again.
+
+        Where that cannot be, a person decides.
+        """
+        raise Verdict(Outcome.NEEDS_REVIEW, None, key, measured, cell=cell, retrain=True)
 
     def flag(self, kind: FlagKind, key: str, **params: Any) -> None:
         """Asks a person to look at something; does not end the check and takes no points."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy.typing as npt
 from grader.recorder.rows import ROWS_LIMIT, array_digest, row_digests
 
 BYTES_LIMIT = 4 * 2**30
+_BLOCK_ROWS = 4096
 
 
 def as_array(value: Any) -> npt.NDArray[Any] | None:
@@ -60,6 +64,22 @@ def describe(value: Any) -> dict[str, Any]:
     return {"kind": kind}
 
 
+def spread(value: Any) -> dict[str, float]:
+    """``mean``, ``std`` and ``flat`` of :class:`grader.evidence.events.Array`; nothing for what is no array of rows."""
+    array = as_array(value)
+    if array is None or array.ndim < 2 or not array.size:
+        return {}
+    total = squares = 0.0
+    flat = 0
+    for start in range(0, len(array), _BLOCK_ROWS):  # in blocks: a second copy of the data may be too much
+        with np.errstate(all="ignore"):
+            rows = array[start : start + _BLOCK_ROWS].reshape(-1, math.prod(array.shape[1:])).astype(np.float64)
+            total, squares = total + float(rows.sum()), squares + float(np.square(rows).sum())
+        flat += int((rows.min(axis=1) == rows.max(axis=1)).sum())
+    mean = total / array.size
+    return {"mean": mean, "std": math.sqrt(max(0.0, squares / array.size - mean**2)), "flat": flat / len(array)}
+
+
 def save_rows(path: Path, x: Any, y: Any) -> str | None:
     """Writes row digests of ``x`` and classes of ``y`` as npz; the file's name, or ``None`` where there are none."""
     array, labels = as_array(x), as_array(y)
@@ -78,6 +98,18 @@ def save_weights(path: Path, weights: list[npt.NDArray[Any]]) -> str:
     with path.open("wb") as file:
         np.savez(file, **{f"w{i:04d}": np.asarray(w) for i, w in enumerate(weights)})  # type: ignore[arg-type]
     return path.name
+
+
+def weights_digest(weights: Iterable[npt.NDArray[Any]]) -> str | None:
+    """Digest of arrays in Keras' ``get_weights`` order with their types and shapes; ``None`` where there is none."""
+    digest = hashlib.blake2b(digest_size=16)
+    empty = True
+    for weight in weights:
+        array = np.ascontiguousarray(weight)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.data)
+        empty = False
+    return None if empty else digest.hexdigest()
 
 
 def collect_dataset(dataset: Any, rows_limit: int = ROWS_LIMIT) -> tuple[Any, Any]:

@@ -84,11 +84,18 @@ class Driver:
     """Runs callbacks within a deadline.
 
     :param models: all models of the notebook: a callback may stop one by its global name.
+    :param handed: makes of logs what a callback is handed.
     """
 
-    def __init__(self, deadline: float, models: Callable[[], Sequence[Any]] = tuple) -> None:
+    def __init__(
+        self,
+        deadline: float,
+        models: Callable[[], Sequence[Any]] = tuple,
+        handed: Callable[[Logs], Logs] = dict,
+    ) -> None:
         self._deadline = deadline
         self._models = models
+        self._handed = handed
 
     def check_time(self) -> None:
         """:raises TimeUp: the deadline has passed."""
@@ -126,15 +133,16 @@ class Driver:
             seen = {name: value for name, value in values.items() if not name.startswith("val_")}
             callback.on_epoch_begin(epoch, {})
             callback.on_train_batch_begin(0, {})
-            callback.on_train_batch_end(0, dict(seen))
+            callback.on_train_batch_end(0, self._handed(seen))
             if len(seen) < len(values):
                 callback.on_test_begin({})
-                callback.on_test_end({n.removeprefix("val_"): v for n, v in values.items() if n not in seen})
-            callback.on_epoch_end(epoch, dict(values))
+                held = {n.removeprefix("val_"): v for n, v in values.items() if n not in seen}
+                callback.on_test_end(self._handed(held))
+            callback.on_epoch_end(epoch, self._handed(values))
             if model.stop_training or any(getattr(other, "stop_training", False) for other in self._models()):
                 stopped = epoch
                 break
-        callback.on_train_end(dict(logs[-1]) if logs else {})
+        callback.on_train_end(self._handed(logs[-1]) if logs else {})
         return stopped
 
 

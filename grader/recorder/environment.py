@@ -1,22 +1,33 @@
-"""Makes a Colab-minded notebook run offline: stand-ins for ``google.colab``, and shell commands that need a network."""
+"""Makes a Colab-minded notebook run offline: stand-ins for ``google.colab``, and commands that need a network."""
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
+import inspect
+import os
 import re
+import shlex
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 from grader.recorder.session import Session
 
-_NETWORK_COMMANDS = re.compile(
-    r"(?:^|[;&|(\n]|\s-m\s)\s*(?:\w+=\S*\s+)*(?:sudo\s+(?:-\w+\s+)*)?(?:[\w.~/-]*/)?"
-    r"(?:(?:pip3?|conda|mamba)\b(?!\s+(?:list|show|freeze|check|info|--version|-V)\b)"
-    r"|(?:apt(?:-get)?|wget|curl|git\s+clone|kaggle|gdown|npm)\b)(?!\.\w)"
+_COMMAND_STARTS = (
+    r"(?:^|[;&|({`\n]|\s-m\s|\b(?:do|then|else|time|nohup|exec|env|xargs)\s"
+    r"|\b(?:ba|da|z|k)?sh\s+(?:-\w+\s+)*-\w*c\s+['\"]?)\s*(?:\w+=\S*\s+)*(?:sudo\s+(?:-\w+\s+)*)?(?:[\w.~/-]*/)?"
 )
+_NETWORK_COMMANDS = re.compile(
+    _COMMAND_STARTS + r"(?:(?:pip3?(?:\.\d+)?|conda|mamba)\b(?!\s+(?:list|show|freeze|check|info|--version|-V)\b)"
+    r"|(?:apt(?:-get)?|aptitude|wget|curl|aria2c|git\s+(?:clone|pull|fetch|lfs)|kaggle|gdown|npm"
+    r"|uv\s+(?:pip|add|sync)|pipx\s+(?:install|run))\b)(?!\.\w)"
+)
+_SHELLS = ("script", "bash", "sh", "zsh", "ksh", "cmd")
+_PACKAGE_MAGICS = ("conda", "mamba", "micromamba")
 _COLAB = ("drive", "files", "output", "userdata", "patches", "data_table", "auth", "widgets", "runtime", "syntax")
 
 
@@ -72,27 +83,89 @@ def needs_network(command: str) -> bool:
     return bool(_NETWORK_COMMANDS.search(command.replace("\\\n", " ").strip()))
 
 
+def refused(session: Session, command: str) -> bool:
+    """Whether ``command`` is left out, which is then said in the notebook and noted."""
+    if not needs_network(command):
+        return False
+    session.note("shell", command)
+    print("[grader] not run, there is no network while grading:", command.strip()[:200])  # noqa: T201
+    return True
+
+
 def tame_shell(shell: Any, session: Session) -> None:
-    """Lets ``!command`` run unless it needs a network; knows Colab's own magics as empty ones."""
+    """Lets ``!command`` and ``%%bash`` run unless they need a network; knows Colab's own magics as empty ones."""
     run, capture = shell.system, shell.getoutput
 
-    def refused(command: str) -> bool:
-        if not needs_network(command):
-            return False
-        session.note("shell", command)
-        print("[grader] not run, there is no network while grading:", command.strip()[:200])  # noqa: T201
-        return True
-
     def system(command: str) -> Any:
-        if refused(command):
+        if refused(session, command):
             shell.user_ns["_exit_code"] = 0
             return None
         return run(command)
 
     def getoutput(command: str, split: bool = True, depth: int = 0) -> Any:
-        return [] if refused(command) else capture(command, split=split, depth=depth + 1)
+        return [] if refused(session, command) else capture(command, split=split, depth=depth + 1)
 
     object.__setattr__(shell, "system", system)
     object.__setattr__(shell, "getoutput", getoutput)
     for name in ("tensorflow_version", "bigquery", "shell"):
         shell.register_magic_function(lambda line="", cell=None: None, "line_cell", name)
+    magics = shell.magics_manager.magics
+    for name in _SHELLS:
+        if name in magics["cell"]:
+            magics["cell"][name] = _tame_script(magics["cell"][name], shell, session)
+    for name in _PACKAGE_MAGICS:
+        if name in magics["line"]:
+            magics["line"][name] = _tame_line(magics["line"][name], name, session)
+
+
+def _tame_script(run: Callable[..., Any], shell: Any, session: Session) -> Callable[..., Any]:
+    """``%%bash`` and its like: the cell is run as a whole or not at all."""
+
+    @functools.wraps(run)
+    def script(line: str, cell: str) -> Any:
+        if not refused(session, cell):
+            return run(line, cell)
+        for name in re.findall(r"--(?:out|err)[ =](\w+)", line):
+            shell.user_ns[name] = ""
+        return None
+
+    return script
+
+
+def _tame_line(run: Callable[..., Any], name: str, session: Session) -> Callable[..., Any]:
+    """``%conda``: IPython's own is an error where there is no conda."""
+
+    @functools.wraps(run)
+    def magic(line: str) -> Any:
+        return None if refused(session, f"{name} {line}") else run(line)
+
+    return magic
+
+
+def tame_processes(session: Session) -> None:
+    """The same for ``os.system`` and ``subprocess``: what is left out ends well and says nothing."""
+    run, start = os.system, subprocess.Popen.__init__
+
+    @functools.wraps(run)
+    def system(command: Any) -> int:
+        return 0 if refused(session, os.fsdecode(command)) else run(command)
+
+    @functools.wraps(start)
+    def init(process: Any, *args: Any, **options: Any) -> None:
+        given = inspect.signature(start).bind(process, *args, **options).arguments
+        if refused(session, _as_line(given["args"])):
+            nothing = {"args": [sys.executable, "-S", "-c", ""], "shell": False, "executable": None}
+            options, args = {k: v for k, v in given.items() if k != "self"} | nothing, ()
+        start(process, *args, **options)
+
+    vars(os)["system"] = system
+    setattr(subprocess.Popen, "__init__", init)  # noqa: B010 - no type describes it
+
+
+def _as_line(words: Any) -> str:
+    """A command as a shell would be given it; empty for what is none."""
+    if isinstance(words, str | bytes | os.PathLike):
+        return str(os.fsdecode(words))
+    if not isinstance(words, list | tuple):
+        return ""
+    return shlex.join(os.fsdecode(word) for word in words if isinstance(word, str | bytes | os.PathLike))

@@ -169,11 +169,21 @@ def callback_facts(callbacks: Any) -> list[dict[str, Any]]:
     return [_callback(c) for c in student_callbacks(callbacks)]
 
 
-def _callback(callback: Any) -> dict[str, Any]:
+def _source_of(kind: type) -> str | None:
+    """The class as written; of one of a notebook, which no file holds, its own methods."""
+    methods = (_written(item) for item in vars(kind).values() if inspect.isfunction(item))
+    return (_written(kind) or "\n".join(filter(None, methods)))[:20_000] or None
+
+
+def _written(item: Any) -> str:
     try:
-        source = None if is_builtin(type(callback)) else inspect.getsource(type(callback))[:20_000]
+        return inspect.getsource(item)
     except Exception:
-        source = None
+        return ""
+
+
+def _callback(callback: Any) -> dict[str, Any]:
+    source = None if is_builtin(type(callback)) else _source_of(type(callback))
     scalars = {k: v for k, v in list(vars(callback).items())[:200] if isinstance(v, int | float | str | bool | None)}
     picked = {k: v if not isinstance(v, str) else v[:500] for k, v in scalars.items() if not k.startswith("_")}
     return {

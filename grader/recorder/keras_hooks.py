@@ -19,6 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from grader.recorder import arrays, facts
+from grader.recorder.compatibility import give_sequential_ends
+from grader.recorder.files import FileHooks
+from grader.recorder.guard import Guard
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
@@ -41,8 +44,9 @@ class _Tracked:
 class KerasHooks:
     """Wraps one generation of Keras; ``keras`` is the imported top module (``keras`` or ``tf_keras``)."""
 
-    def __init__(self, session: Session, keras: ModuleType) -> None:
+    def __init__(self, session: Session, keras: ModuleType, guard: Guard | None = None) -> None:
         self.session = session
+        self.guard = guard or Guard(session)
         self.keras = keras
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
         # The models themselves: a name that is bound to the next model must not lose the one before. The latest count.
@@ -54,6 +58,7 @@ class KerasHooks:
         session = self.session
         self._seed_initializers()
         self.reseed("start")
+        give_sequential_ends(self.keras, session)
         session.emit("session", versions=self._versions(), runtime=session.settings.runtime, seed=session.settings.seed)
         model = self.keras.Model
         for name, wrapper in (
@@ -61,10 +66,12 @@ class KerasHooks:
             ("fit", self._fit),
             ("evaluate", self._evaluate),
             ("predict", self._predict),
-            ("save", self._save),
-            ("save_weights", self._save),
         ):
-            setattr(model, name, self._wrapped(getattr(model, name), wrapper))
+            # Where it is defined: Keras 3 does not compile a loaded model whose class has a `compile` of its own.
+            owner = next((cls for cls in model.__mro__ if name in vars(cls)), model)
+            setattr(owner, name, self._wrapped(getattr(model, name), wrapper))
+        FileHooks(self).install()
+        self.guard.watch_keras(self)
 
     def _versions(self) -> dict[str, str]:
         modules = {n: sys.modules.get(n) for n in ("tensorflow", "keras", "tf_keras", "numpy")}
@@ -94,20 +101,23 @@ class KerasHooks:
 
         @functools.wraps(original)
         def set_random_seed(seed: int) -> None:
-            original(seed)
+            seed = self.session.seeds.shifted(seed)
+            self.session.seeds.exactly(original, seed)
             self.session.initializer_random.seed(int(seed))
 
-        # The module that defines it as well: ``tf.keras.utils`` is only made later, from there.
-        defining = sys.modules.get(f"{self.keras.__name__}.src.utils.rng_utils")
-        for owner in (utils, defining, sys.modules.get("keras._tf_keras.keras.utils")):
-            if owner is not None and hasattr(owner, "set_random_seed"):
+        # Wherever Keras has it, the module that defines it as well: ``tf.keras.utils`` is only made later, from there.
+        for name, owner in list(sys.modules.items()):
+            if (
+                name.startswith(self.keras.__name__)
+                and getattr(owner, "__dict__", {}).get("set_random_seed") is original
+            ):
                 vars(owner)["set_random_seed"] = set_random_seed
         self._original_set_random_seed = original
 
     def reseed(self, *parts: object) -> int:
         """Seeds Python, numpy and TensorFlow for ``parts``; the seed."""
         seed = self.session.seed_for(*parts)
-        self._original_set_random_seed(seed)
+        self.session.seeds.exactly(self._original_set_random_seed, seed)
         return seed
 
     # Models
@@ -154,6 +164,7 @@ class KerasHooks:
         """Recording must not disturb: a fault of ours is noted and the notebook goes on."""
         state = random.getstate()
         self.session.depth += 1
+        self.session.quiet += 1
         try:
             return action()
         except Exception as error:
@@ -161,6 +172,7 @@ class KerasHooks:
             return None
         finally:
             self.session.depth -= 1
+            self.session.quiet -= 1
             random.setstate(state)
 
     # Wrapped methods
@@ -190,11 +202,14 @@ class KerasHooks:
         except TypeError:
             return self._inside(call, args, kwargs)  # wrong arguments: Keras says so itself
         training = Training(self, model, given)
+        self.quietly("guard", self.guard.look)
         self.quietly("fit", training.prepare)
         training.seed = self.reseed("fit", training.ident)
         reason, error = "completed", None
         try:
-            return self._inside(call, (), training.arguments)
+            history = self._inside(call, (), training.arguments)
+            self.quietly("guard", lambda: self.guard.check_callbacks(training.ident, history, training.epochs_run))
+            return history
         except KeyboardInterrupt:
             reason = "interrupted"
             raise
@@ -231,12 +246,6 @@ class KerasHooks:
             self.session.emit("predict", model=tracked.ident, x=x, output_shape=shape, after_fit=tracked.latest_fit)
 
         self.quietly("predict", record)
-        return result
-
-    def _save(self, call: Callable[..., Any], model: Any, args: Any, kwargs: Any) -> Any:
-        result = self._inside(call, args, kwargs)
-        file = str(args[0] if args else kwargs.get("filepath", ""))[-500:]
-        self.quietly("save", lambda: self.session.emit("save", model=self.track(model).ident, file=file))
         return result
 
     def _describe(self, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,20 @@ class Recorder:
 
     def __init__(self, session: Session) -> None:
         from grader.recorder.figures import Figures
+        from grader.recorder.guard import Guard
         from grader.recorder.importing import AfterImport
+        from grader.recorder.plots import shorten_plots
 
         self.session = session
+        self.guard = Guard(session)
         self.figures = Figures(session)
         self.hooks: KerasHooks | None = None
         after = AfterImport()
         after.add("tf_keras" if session.settings.runtime == "keras2" else "keras", self._keras)
         after.add("matplotlib.figure", self.figures.watch)
+        if session.settings.quick_epochs:
+            after.add("matplotlib.axes._axes", partial(shorten_plots, cut=session.cut_epochs))
+        session.seeds.watch(after, session.fault)
 
     def _keras(self, module: ModuleType) -> None:
         from grader.recorder.datasets import serve
@@ -36,7 +43,7 @@ class Recorder:
 
         try:
             serve(self.session, module.__name__)
-            self.hooks = KerasHooks(self.session, module)
+            self.hooks = KerasHooks(self.session, module, self.guard)
             self.hooks.install()
         except Exception as error:
             self.session.fault("install", error)
@@ -45,11 +52,14 @@ class Recorder:
         """Hooks into the shell before the first cell."""
         import random
 
-        from grader.recorder.environment import ColabFinder, tame_shell
+        from grader.recorder.environment import ColabFinder, tame_processes, tame_shell
+        from grader.recorder.shell_guard import ShellGuard
 
-        random.seed(self.session.seed_for("start"))
+        self.session.seeds.exactly(random.seed, self.session.seed_for("start"))
         ColabFinder(self.session)
         tame_shell(shell, self.session)
+        tame_processes(self.session)
+        self.shell_guard = ShellGuard(shell, self.guard)
         shell.events.register("post_execute", self._after_cell)
 
     def _after_cell(self) -> None:
@@ -57,12 +67,15 @@ class Recorder:
             self.figures.flush()
         except Exception as error:
             self.session.fault("figures", error)
+        self._safely("guard", self.guard.look)
 
     def finish(self, namespace: dict[str, Any], inputs_file: str | None = None) -> None:
         """Called by the harness after the last cell; what student code may end goes last."""
         from grader.recorder.finish import predict_custom, write_names
         from grader.recorder.probes import probe_callbacks
 
+        self._safely("guard", self.shell_guard.look)
+        self._safely("guard", self.guard.look)
         self._safely("names", lambda: write_names(self.session, namespace))
         if self.hooks is None:
             return

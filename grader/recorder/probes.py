@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from grader.recorder import facts
+from grader.recorder.compatibility import AliasedLogs, LogNames, other_name
 from grader.recorder.driving import TEXT_LIMIT, Driver, Logs, Run, TimeUp, alarm
 from grader.recorder.levels import STANDARD_NAMES, Level, bad, beyond, good, infer, rises
 
@@ -91,16 +92,21 @@ class _Probe:
         self.given = fit.callbacks[index]
         self.names = [n for n in fit.logs if n not in ("lr", "learning_rate")][:_NAMES_LIMIT] or ["accuracy", "loss"]
         self._hooks = hooks
+        self._log_names = LogNames(hooks.session)
         self._driver = Driver(math.inf)
 
     def bounded(self, seconds: float) -> None:
         """Everything within ``seconds``; what was found by then is written."""
-        self._driver = Driver(time.monotonic() + seconds, self._hooks.models)
+        self._driver = Driver(time.monotonic() + seconds, self._hooks.models, self._handed)
         try:
             with alarm(seconds):
                 self._all()
         except TimeUp:
             self._emit_level(Level(error=f"TimeUp: driving it took more than {seconds:.2g} s"))
+
+    def _handed(self, logs: Logs) -> Logs:
+        """What a callback is handed: where that is accepted this training's accuracy has both of its names."""
+        return AliasedLogs(logs, self._log_names.used, self.names) if self._log_names.on else dict(logs)
 
     def _all(self) -> None:
         if isinstance(self.given, type):
@@ -129,6 +135,8 @@ class _Probe:
             raise
         except BaseException:  # it needs arguments, or will not be made
             made = copy.copy(self.given)
+            for name in _scalars(made).keys() - self.fit.before[self.index].keys():  # learned in a training
+                vars(made).pop(name, None)
         if before := self.fit.before[self.index]:
             vars(made).update(before)
         return made
@@ -139,6 +147,8 @@ class _Probe:
     def _levels(self) -> list[Level]:
         """Levels over all usual log names: a callback that reads a name which this training lacks has one too."""
         names = list(dict.fromkeys([*self.names, *STANDARD_NAMES]))
+        if self._log_names.on:
+            names = [n for n in names if n in self.names or other_name(n) not in self.names]
         for epochs in (1, LONG_EPOCHS):
             try:
                 levels = infer(self._stops(epochs), names)

@@ -10,10 +10,12 @@ import os
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from grader.recorder.seeds import SeedShift
 
 EVENTS_LIMIT_BYTES = 48 * 2**20
 _SEED_LIMIT = 10**9
@@ -27,6 +29,8 @@ class Settings:
     :ivar datasets: name to ``{"digest", "directory", "files"}``: data sets that can be served.
     :ivar fallback: whether a data set that is not served may be fetched by Keras itself (the student's own machine).
     :ivar quick_epochs, quick_rows: caps of each training; ``None`` for no cap.
+    :ivar compatibility: options of :mod:`grader.recorder.compatibility` that are on.
+    :ivar seed_shift: is added to the seeds that the notebook fixes itself (:mod:`grader.recorder.seeds`).
     """
 
     claims: Path
@@ -37,6 +41,8 @@ class Settings:
     fallback: bool = False
     quick_epochs: int | None = None
     quick_rows: int | None = None
+    compatibility: Sequence[str] = ()
+    seed_shift: int = 0
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -74,13 +80,27 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.seeds = SeedShift(settings.seed_shift)
         self.depth = 0
+        self.quiet = 0
+        self.cut_epochs: set[tuple[int, int]] = set()
+        self._accepted: set[str] = set()
         self._started = time.monotonic()
         self._written = 0
         self._counts: dict[str, int] = {}
         self.initializer_random = random.Random(self.seed_for("initializers"))  # noqa: S311 - reproducible, not secret
         settings.claims.mkdir(parents=True, exist_ok=True)
         self._events = settings.claims / "events.jsonl"
+
+    @property
+    def events_path(self) -> Path:
+        """The file that events go to."""
+        return self._events
+
+    @property
+    def written(self) -> int:
+        """Bytes that this session has written to it."""
+        return self._written
 
     def next_id(self, kind: str) -> str:
         """``fit-1``, ``fit-2`` …"""
@@ -116,6 +136,16 @@ class Session:
     def note(self, kind: str, detail: object = "") -> None:
         """Notes something that was done differently from what the notebook asked."""
         self.emit("note", kind=kind, detail=str(detail)[:500])
+
+    def accepts(self, option: str) -> bool:
+        """Whether this compatibility option is on."""
+        return option in self.settings.compatibility
+
+    def accepted(self, option: str, detail: object) -> None:
+        """Notes, once, that the notebook needed the option; what the recorder itself reads does not count."""
+        if not self.quiet and option not in self._accepted:
+            self._accepted.add(option)
+            self.note(option, detail)
 
     def fault(self, where: str, error: BaseException) -> None:
         """A fault of the recorder's own: told to staff, invisible to the student."""

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from grader.recorder import arrays, facts
+from grader.recorder.compatibility import LogNames
 from grader.recorder.probes import CallbackFit
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Training:
         self.began = False
         self.epochs_run = 0
         self._capped = False
+        self._asked_epochs: int | None = None
+        self._names = LogNames(self.session)
         self._kept: CallbackFit | None = None
         self._x: dict[str, Any] = {}
         self._y: dict[str, Any] = {}
@@ -43,6 +46,7 @@ class Training:
         self._x, self._y = arrays.describe(x), arrays.describe(y)
         rows = self.hooks.path(f"{self.ident}.rows.npz")
         self._x["rows"] = arrays.save_rows(rows, x, y)
+        self._x |= arrays.spread(x)
         if source == "dataset":
             self._x["kind"] = self._y["kind"] = "dataset"
         elif x is None or self._x["kind"] != "array":
@@ -57,6 +61,8 @@ class Training:
         recorder = _epoch_recorder(self.hooks.keras, self)
         callbacks = given.get("callbacks")
         self._keep(callbacks)
+        compiled = self.hooks.track(self.model).compiled
+        self._names.lend(getattr(callbacks, "callbacks", callbacks), compiled.get("metrics"))
         if callbacks is not None and hasattr(callbacks, "append") and hasattr(callbacks, "callbacks"):
             callbacks.append(recorder)
         else:
@@ -82,9 +88,11 @@ class Training:
     def _cap(self) -> None:
         settings = self.session.settings
         given = self.arguments
-        if settings.quick_epochs and int(given.get("epochs") or 1) > settings.quick_epochs:
+        asked, begun = int(given.get("epochs") or 1), int(given.get("initial_epoch") or 0)
+        if settings.quick_epochs and asked - begun > settings.quick_epochs:
             self._capped = True
-            self.arguments = {**given, "epochs": int(given.get("initial_epoch") or 0) + settings.quick_epochs}
+            self._asked_epochs = asked - begun
+            self.arguments = {**given, "epochs": begun + settings.quick_epochs}
         if settings.quick_rows and longer(given.get("x"), settings.quick_rows):
             self._capped = True
             short = {k: given[k][: settings.quick_rows] for k in ("x", "y", "sample_weight") if longer(given.get(k), 0)}
@@ -145,6 +153,8 @@ class Training:
 
     def finish(self, reason: str, error: str | None) -> None:
         """Whatever happened: how it ended, and the weights as they are now."""
+        self._names.take_back()
+        self._names.give_history(self.model)
         if not self.began:
             self.begin()
         tracked = self.hooks.track(self.model)
@@ -155,6 +165,8 @@ class Training:
         planned = self.planned_epochs - int(self.arguments.get("initial_epoch") or 0)
         if reason == "completed" and self.epochs_run < planned and getattr(self.model, "stop_training", False):
             reason = "stopped"
+        if self._asked_epochs and reason == "completed":
+            self.session.cut_epochs.add((self._asked_epochs, self.epochs_run))
         self.session.emit(
             "fit_end",
             fit=self.ident,

@@ -20,6 +20,8 @@ MNIST_TRAIN = 60_000
 SAME_SHARE = 0.95
 TEST_SHARE = 0.01
 """No test image of MNIST stands in its training split: one in a hundred is no chance."""
+WRONG_LABELS = 0.01
+"""Digits that were relabelled by mistake are many; one in a hundred may be a correction of the official labels."""
 _NOT_COUNTED = {"InputLayer", "Rescaling", "Normalization", "Reshape", "ZeroPadding2D"}
 _BPNN = r"BPNN|バックプロパゲーション|全結合(?!層|の層)|多層パーセプトロン|MLP|fully[- ]connected|dense network|B1-2"
 _CNN = r"CNN|畳み込み|convolution"
@@ -41,8 +43,9 @@ class Standing(IntEnum):
     UNFINISHED = 3
     CONTINUED = 4
     NEAR = 5
-    UNKNOWN = 6
-    RIGHT = 7
+    SPOILED = 6
+    UNKNOWN = 7
+    RIGHT = 8
 
 
 def finished(fit: TrainedFit) -> bool:
@@ -53,6 +56,14 @@ def finished(fit: TrainedFit) -> bool:
 def share_of_test(fit: TrainedFit, data: DataFacts | None) -> float:
     """Share of the training images, over the whole chain, that are test images."""
     return data.share(fit.unique_rows, "test") if data else 0.0
+
+
+def spoiled(fit: TrainedFit, data: DataFacts | None) -> tuple[str, dict[str, object]] | None:
+    """What makes it impossible to learn the digits from what ``fit`` was given: key of a text, and its facts."""
+    if fit.scaling.flaw == "constant":
+        return "pixels-constant", {"low": fit.scaling.low, "high": fit.scaling.high}
+    wrong = fit.wrong_labels(data)
+    return ("labels", {"wrong": wrong}) if wrong is not None and wrong > WRONG_LABELS else None
 
 
 def n_train(data: DataFacts | None) -> int:
@@ -71,6 +82,8 @@ def standing(fit: TrainedFit, data: DataFacts | None) -> Standing:
         return Standing.NOT_LEARNED if not fit.fit.epochs_run or finished(fit) else Standing.UNFINISHED
     if share_of_test(fit, data) > TEST_SHARE:
         return Standing.TEST_IMAGES
+    if finished(fit) and spoiled(fit, data):
+        return Standing.SPOILED
     if not _is_small(fit, fit.n_rows):
         return Standing.CONTINUED if fit.n_rows > own else Standing.ELSEWHERE
     if not finished(fit):
@@ -124,8 +137,8 @@ class Block:
     def __str__(self) -> str:
         config = self.layer.config
         size = config.get("filters") or config.get("units") or ""
-        window = config.get("kernel_size") or config.get("pool_size") or ()
-        shape = "×".join(map(str, window)) if isinstance(window, list) else str(window)
+        window = config.get("kernel_size") or config.get("pool_size") or []
+        shape = "×".join(map(str, window)) if isinstance(window, list | tuple) else str(window)
         words = (self.layer.class_name, str(size), shape, self.activation.replace("linear", ""))
         return " ".join(word for word in words if word)
 

@@ -79,7 +79,7 @@ def make_course(root: Path) -> Path:
 
 
 def calibrate(root: Path, digest: str) -> None:
-    quantile = {"0.001": 3.0}
+    quantile = {"0.001": 3.0, "1e-05": 5.0}
     entry = {
         "dataset": "mnist",
         "dataset_digest": digest,
@@ -133,9 +133,11 @@ class Attempt:
         self.measurements: list[Measurement] = []
         self.outcome = ExecutionOutcome.OK
         self.budget = Budget.FULL
+        self.seed = 0
         self._n = 0
         spec = find_dataset(load_catalogue(course), "mnist")
         stored = DataStore(course / "data").get(spec)
+        self.labels = np.asarray(stored.array("y_train")).astype(np.int64)
         self.train, self.test = (row_digests(np.asarray(stored.array(f"x_{split}"))) for split in ("train", "test"))
         (directory / "claims").mkdir(parents=True)
 
@@ -171,10 +173,12 @@ class Attempt:
         self.final = initial + 0.5 if learned else initial
         np.savez(self.directory / "claims" / after, w0000=self.final)
         known = not isinstance(rows, int)
-        x = {"kind": "array", "shape": [len(rows) if known else rows, 28, 28, 1]}
+        x = {"kind": "array", "shape": [len(rows) if known else rows, 28, 28, 1], **more.pop("pixels", {})}
+        labels = more.pop("labels", None)
         if known:
             x["rows"] = f"{ident}.rows.npz"
-            np.savez(self.directory / "claims" / x["rows"], rows=np.asarray(rows, np.uint64))
+            digests = {"rows": np.asarray(rows, np.uint64)} | ({} if labels is None else {"labels": labels})
+            np.savez(self.directory / "claims" / x["rows"], **digests)
         start = {"event": "fit_start", "fit": ident, "model": model, "x": x, "y": {}, "weights": before, "cell": cell}
         self.events.append(start | {"epochs": epochs} | more)
         logs = {"accuracy": accuracy, "val_accuracy": accuracy}
@@ -206,7 +210,7 @@ class Attempt:
     def write(self) -> Path:
         notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": self.cells}
         (self.directory / "executed.ipynb").write_text(json.dumps(notebook), "utf-8")
-        execution = Execution(self.outcome, "keras3", self.budget, cells=tuple(self.runs))
+        execution = Execution(self.outcome, "keras3", self.budget, self.seed, cells=tuple(self.runs))
         (self.directory / "execution.json").write_bytes(msgspec.json.encode(execution))
         verified = Verified("mnist", tuple(self.measurements))
         (self.directory / "verified.json").write_bytes(msgspec.json.encode(verified))

@@ -1,12 +1,16 @@
 """Where students really write, and what is taken off."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from grader.checks.answers import find_answers
 from grader.checks.facts import NotebookCell
-from grader.checks.given import given_digests, make_given, percent_cells, read_given
+from grader.checks.given import given_digests, make_given, percent_cells
+from grader.checks.handed_out import read_given
 from grader.checks.prose import GivenText, n_characters
 from grader.rubric import Course, WrittenQuestion
 
@@ -155,6 +159,18 @@ def test_given_json_of_b2_1_is_that_of_its_templates():
     assert tuple(kept["template"]) == make_given(course, "b2-1").template, (
         "a template has changed: python -m grader.checks.given . b2-1"
     )
+
+
+def test_the_command_that_writes_given_json_keeps_earlier_editions_and_warns_of_nothing(tmp_path):
+    shutil.copytree(Course().root / "assignments" / "b2-1", tmp_path / "assignments" / "b2-1")
+    shutil.copytree(Course().root / "rubrics" / "b2-1", tmp_path / "rubrics" / "b2-1")
+    path = tmp_path / "rubrics" / "b2-1" / "given.json"
+    before = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({"template": [], "earlier": ["0123456789abcdef"]}), "utf-8")
+    command = [sys.executable, "-W", "error", "-m", "grader.checks.given", str(tmp_path), "b2-1"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    assert json.loads(path.read_text("utf-8")) == before | {"earlier": ["0123456789abcdef"]}
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])

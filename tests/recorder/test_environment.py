@@ -1,10 +1,12 @@
 import importlib
+import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from grader.recorder.environment import ColabFinder, needs_network, tame_shell
+from grader.recorder.environment import ColabFinder, needs_network, tame_processes, tame_shell
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,19 @@ from grader.recorder.environment import ColabFinder, needs_network, tame_shell
         "/usr/bin/pip install x",
         "ls\npip install x",
         "sudo -H pip install x",
+        "for i in 1 2; do wget https://example.org/$i; done",
+        "if true\nthen pip install x\nfi",
+        "time wget https://example.org/x",
+        "apt-get update -qq && apt-get install -y x",
+        "git pull",
+        "bash -c 'pip install x'",
+        'bash -lc "cd data; curl -O https://example.org/x"',
+        "echo $(curl https://example.org)",
+        "pip3.11 install x",
+        "uv pip install x",
+        "python -m uv pip install x",
+        "conda install -c conda-forge x",
+        "pip install --upgrade \\\n  tensorflow",
     ],
 )
 def test_commands_that_install_or_download_are_known(command):
@@ -62,6 +77,12 @@ def test_commands_that_install_or_download_are_known(command):
         "pip --version",
         "./wget.sh",
         "python -m pipeline.curl",
+        "# pip install x",
+        "mkdir data\n# wget is not there\nls data",
+        "conda list",
+        "uv --version",
+        "echo time to wget",
+        "sh run.sh",
         "",
     ],
 )
@@ -129,6 +150,9 @@ class Shell:
         self.user_ns = {}
         self.ran = []
         self.magics = {}
+        lines = {"conda": lambda line: self.ran.append(f"conda {line}")}
+        cells = {name: lambda line, cell: self.ran.append((line, cell)) for name in ("bash", "sh", "script")}
+        self.magics_manager = SimpleNamespace(magics={"line": lines, "cell": cells})
 
     def system(self, command):
         self.ran.append(command)
@@ -165,6 +189,61 @@ def test_other_commands_go_to_the_shell_unchanged(shell, written):
 
 def test_captured_output_of_a_refused_command_is_empty(shell):
     assert shell.getoutput("wget https://example.org") == []
+
+
+@pytest.mark.parametrize("name", ["bash", "sh", "script"])
+def test_a_cell_of_shell_commands_with_a_download_is_not_run(shell, name, written, capsys):
+    cell = "mkdir data\ncd data\nwget https://example.org/x \\\n  -O y\n"
+    assert shell.magics_manager.magics["cell"][name]("", cell) is None
+    assert shell.ran == []
+    assert "not run, there is no network while grading" in capsys.readouterr().out
+    assert [(e["kind"], e["detail"]) for e in written()] == [("shell", cell)]
+
+
+def test_other_cells_of_shell_commands_run(shell, written):
+    shell.magics_manager.magics["cell"]["bash"]("--out x", "ls\ndate\n")
+    assert shell.ran == [("--out x", "ls\ndate\n")]
+    assert written() == []
+
+
+def test_names_that_such_a_cell_was_to_fill_are_empty(shell):
+    shell.magics_manager.magics["cell"]["bash"]("--out found --err=wrong", "curl https://example.org")
+    assert shell.user_ns == {"found": "", "wrong": ""}
+
+
+def test_the_magic_conda_is_refused_without_asking_for_a_conda(shell, capsys):
+    shell.magics_manager.magics["line"]["conda"]("install x")
+    assert shell.ran == []
+    assert "conda install x" in capsys.readouterr().out
+    shell.magics_manager.magics["line"]["conda"]("list")
+    assert shell.ran == ["conda list"]
+
+
+@pytest.fixture
+def processes(session, monkeypatch):
+    monkeypatch.setattr(os, "system", os.system)
+    monkeypatch.setattr(subprocess.Popen, "__init__", subprocess.Popen.__init__)
+    tame_processes(session)
+
+
+def test_downloads_through_a_process_look_successful_too(processes, written, capsys):
+    assert os.system("pip install x") == 0
+    assert subprocess.run(["git", "clone", "https://example.org/x.git"], check=True).returncode == 0
+    assert subprocess.run("wget https://example.org/x", shell=True, check=True).returncode == 0
+    assert subprocess.check_output([sys.executable, "-m", "pip", "install", "x"], text=True) == ""
+    assert subprocess.getoutput("curl https://example.org") == ""
+    assert os.popen("apt-get install x").read() == ""
+    assert [e["kind"] for e in written()] == ["shell"] * 6
+    assert "git clone https://example.org/x.git" in capsys.readouterr().out
+
+
+def test_other_processes_run_as_they_were_asked_to(processes, written):
+    ran = subprocess.run([sys.executable, "-c", "print('wget')"], capture_output=True, text=True, check=True)
+    assert ran.stdout == "wget\n"
+    assert os.system(f'"{sys.executable}" -c "raise SystemExit(3)"') != 0
+    with pytest.raises(FileNotFoundError):
+        subprocess.run(["no-such-program-here"], check=False)
+    assert written() == []
 
 
 def test_magics_of_colab_are_known_as_empty_ones(shell):

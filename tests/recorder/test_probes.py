@@ -238,6 +238,26 @@ def test_a_class_that_needs_arguments_is_copied(probe):
     assert stops(runs, "fresh") == EXPECTED
 
 
+def test_what_a_training_taught_one_that_needs_arguments_is_not_in_its_copy(probe):
+    class Own(Callback):
+        def __init__(self, level):
+            self.level = level
+
+        def on_epoch_end(self, epoch, logs=None):
+            if logs["accuracy"] > self.level or self.__dict__.get("done", False):
+                self.done = True
+                self.model.stop_training = True
+
+    own = Own(0.7)
+    fit = CallbackFit.of("fit-1", Model(), [own], 10, ())
+    fit.logs = dict(REAL_LOGS)
+    own.done = True  # as its training left it
+    (level,), runs = probe(own, fits=[fit])
+    assert level.low == 0.7
+    assert runs["given", "never"].stopped_at == 0
+    assert runs["fresh", "never"].stopped_at is None
+
+
 def test_what_an_earlier_training_changed_is_not_in_the_fresh_one():
     callback = stopping_when(lambda logs: False)()
     callback.done = False
