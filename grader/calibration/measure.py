@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from grader.calibration.plan import PLAN_FILE, RESULT_FILE, Plan, Reference, read_plan
-from grader.calibration.quantile import student_t_quantile
 from grader.calibration.runs import Say, train_all
+from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalogue
 from grader.errors import CourseError, DataError, UsageError, VerificationError
 from grader.evidence.npz import read_npz
 from grader.rubric import Calibration, Course, Distribution
-from grader.rubric.calibration import read_calibrations
+from grader.rubric.calibration import DOUBT_SHARE, read_calibrations
+from grader.rubric.student_t import student_t_quantile
+from grader.scratch import scratch_prefix
 from grader.verification import (
     DatasetView,
     Failure,
     InputForm,
     Job,
     VerifierSettings,
+    clean_config,
     predict_models,
     unlabelled_inputs,
 )
 
 FEWEST_RUNS = 3
+_NO_FILES: Mapping[str, Path] = MappingProxyType({})
 PREDICTION_TIMEOUT_S = 600.0
 
 
@@ -54,14 +61,11 @@ def calibrate(
     """
     if runs < FEWEST_RUNS or workers < 1:
         raise UsageError(f"{runs} runs and {workers} workers received, expected at least {FEWEST_RUNS} runs, 1 worker")
-    plan = _for_dataset(read_plan(rubric_directory(course, assignment_id)), course, assignment_id, dataset.name)
+    plan = plan_for(course, assignment_id, dataset.name)
     seeds = range(first_seed, first_seed + runs)
-    with tempfile.TemporaryDirectory(prefix="grader-calibrate-", ignore_cleanup_errors=True) as folder:
-        directory = Path(folder)
-        versions = train_all(_tasks(plan, dataset, seeds, directory), directory, workers, say)
-        say(f"measuring {runs * len(plan.references)} models")
-        values = _measured(plan, dataset, seeds, directory, workers)
-    tails = sorted({*plan.false_fail, *_asked_for(course, assignment_id)})
+    versions, values = measure(plan, dataset, seeds, workers, say, weights_files(plan, course, dataset))
+    asked = {*plan.false_fail, *_asked_for(course, assignment_id)}
+    tails = sorted(asked | {DOUBT_SHARE * p for p in asked})
     quantiles = {f"{p:g}": round(student_t_quantile(p, runs - 1), 10) for p in tails}
     return Calibration(
         dataset=dataset.name,
@@ -76,8 +80,42 @@ def calibrate(
     )
 
 
-def _for_dataset(plan: Plan, course: Course, assignment_id: str, name: str) -> Plan:
+def measure(
+    plan: Plan, dataset: DatasetView, seeds: range, workers: int, say: Say, files: Mapping[str, Path] = _NO_FILES
+) -> tuple[dict[str, str], dict[str, tuple[str, list[float]]]]:
+    """Trains and measures every reference of ``plan`` under each seed.
+
+    :param files: of weights that the references' bases begin with (:func:`weights_files`).
+    :return: versions of the software; distribution name to description and values, in the order of the seeds.
+    :raises VerificationError: a training or prediction failed. :raises DataError: there are too few images.
+    """
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix("calibrate"), ignore_cleanup_errors=True) as folder:
+        directory = Path(folder)
+        versions = train_all(_tasks(plan, dataset, seeds, directory, files), directory, workers, say)
+        say(f"measuring {len(seeds) * len(plan.references)} models")
+        return versions, _measured(plan, dataset, seeds, directory, workers)
+
+
+def weights_files(plan: Plan, course: Course, dataset: DatasetView) -> dict[str, Path]:
+    """File of the weights of each base, by their name; they are kept in the store that ``dataset`` is in.
+
+    :raises DataError: they are not installed.
+    """
+    names = dict.fromkeys(r.base.weights for r in plan.references if r.base)
+    catalogue = load_catalogue(course.root)
+    found = {}
+    for name in names:
+        spec = find_dataset(catalogue, name)
+        stored = DataStore(dataset.directory.parent).get(spec) if isinstance(dataset, StoredDataset) else None
+        if stored is None or spec.file is None:
+            raise DataError(f"weights {name!r} are not installed: run 'grader data install {name}'")
+        found[name] = stored.served / spec.file.name
+    return found
+
+
+def plan_for(course: Course, assignment_id: str, name: str) -> Plan:
     """The references for this data set alone; :raises CourseError: there is none."""
+    plan = read_plan(rubric_directory(course, assignment_id))
     measured_on = course.assignment(assignment_id).dataset
     references = tuple(r for r in plan.references if (r.dataset or measured_on) == name)
     if not references:
@@ -121,12 +159,14 @@ def _form(reference: Reference) -> InputForm:
     return InputForm((0, *reference.input_shape), 0.0, 1.0)
 
 
-def _tasks(plan: Plan, dataset: DatasetView, seeds: range, directory: Path) -> list[dict[str, Any]]:
+def _tasks(
+    plan: Plan, dataset: DatasetView, seeds: range, directory: Path, files: Mapping[str, Path] = _NO_FILES
+) -> list[dict[str, Any]]:
     """Writes the training data; one task a reference and seed, the seeds of one reference after another."""
     tasks = []
     for reference in plan.references:
         images, labels = dataset.array("x_train")[: reference.rows], dataset.array("y_train")[: reference.rows]
-        if len(images) < reference.rows:
+        if reference.rows and len(images) < reference.rows:
             raise DataError(f"{dataset.name} has {len(images)} training images, {reference.id} needs {reference.rows}")
         np.save(directory / f"{reference.id}-x.npy", _form(reference).apply(np.asarray(images)), allow_pickle=False)
         np.save(directory / f"{reference.id}-y.npy", labels.reshape(-1).astype(np.int64), allow_pickle=False)
@@ -139,6 +179,10 @@ def _tasks(plan: Plan, dataset: DatasetView, seeds: range, directory: Path) -> l
             "epochs": reference.epochs,
             "validation_split": reference.validation_split,
             "learning_rate": reference.learning_rate,
+            "optimizer": reference.optimizer,
+            "one_hot": reference.labels == "one-hot",
+            "base": reference.base
+            and {**msgspec.to_builtins(reference.base), "file": str(files[reference.base.weights])},
         }
         tasks += [{**settings, "seed": seed} for seed in seeds]
     return tasks
@@ -167,7 +211,7 @@ def _scores(
 ) -> dict[str, tuple[float, float]]:
     """Official accuracy of each reference trained under ``seed``, and how much less its held-out accuracy is."""
     labels = np.asarray(dataset.array("y_test")).reshape(-1)
-    jobs = [Job(r.config(), _weights(directory / f"{r.id}-{seed}.npz"), _form(r)) for r in references]
+    jobs = [Job(_config(r, directory), _weights(directory / f"{r.id}-{seed}.npz"), _form(r)) for r in references]
     settings = VerifierSettings(timeout_s=PREDICTION_TIMEOUT_S)
     answers = predict_models(jobs, unlabelled_inputs(dataset, held_out_seed=seed), "keras3", directory, settings)
     found = {}
@@ -178,6 +222,16 @@ def _scores(
         official, held_out = (int(np.count_nonzero(answer[name] == labels)) for name in ("official", "held_out"))
         found[reference.id] = official / len(labels), (official - held_out) / len(labels)
     return found
+
+
+def _config(reference: Reference, directory: Path) -> dict[str, Any]:
+    """The whole model; with a base as the training wrote it down.
+
+    :raises RefusedConfigError: a layer that the verifier would not rebuild.
+    """
+    if reference.base is None:
+        return reference.config()
+    return clean_config(json.loads((directory / f"{reference.id}.config.json").read_text("utf-8")))
 
 
 def _weights(path: Path) -> list[Any]:

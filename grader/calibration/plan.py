@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -34,26 +34,44 @@ class Measures(Struct, frozen=True, forbid_unknown_fields=True):
     held_out_drop: Ident | None = None
 
 
-class Reference(Struct, frozen=True, forbid_unknown_fields=True):
-    """One right answer and how it is trained: the first ``rows`` images over 255, Adam, cross-entropy of the labels.
+class Base(Struct, frozen=True, forbid_unknown_fields=True):
+    """A network of ``keras.applications`` without its top, in front of the layers.
 
-    :ivar dataset: the one data set that it is for; ``None``: the one that the assignment is measured on.
+    :ivar application: its constructor (``VGG16``). :ivar weights: name of its weights in the data store (``vgg16``).
+    :ivar frozen_to: the last layer, in order, that training leaves as it is; none by default.
+    """
+
+    application: Annotated[str, Meta(pattern=r"^[A-Z][A-Za-z0-9]*$")]
+    weights: str
+    frozen_to: str | None = None
+
+
+class Reference(Struct, frozen=True, forbid_unknown_fields=True):
+    """One right answer and how it is trained: the first ``rows`` images over 255, cross-entropy of the labels.
+
+    :ivar rows: all training images by default. :ivar dataset: the one data set that it is for; ``None``: the one that
+        the assignment is measured on.
+    :ivar base: what the layers stand on; nothing by default. :ivar labels: ``integers``, or ``one-hot`` vectors.
+    :ivar optimizer: as Keras calls it.
     """
 
     id: Ident
     description: str
-    rows: Positive
     input_shape: tuple[Positive, ...]
     layers: Annotated[tuple[LayerSpec, ...], Meta(min_length=1)]
     measures: Measures
     epochs: Positive
+    rows: Positive | None = None
+    base: Base | None = None
+    labels: Literal["integers", "one-hot"] = "integers"
+    optimizer: Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adamax"] = "adam"
     batch_size: Positive = 32
     validation_split: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     learning_rate: Annotated[float, Meta(gt=0)] = 0.001
     dataset: str | None = None
 
     def config(self) -> dict[str, Any]:
-        """The model in Keras' JSON form.
+        """The model in Keras' JSON form; without the base, whose form only Keras knows.
 
         :raises RefusedConfigError: a layer that the verifier would not rebuild.
         """

@@ -21,17 +21,41 @@ def say(**facts: Any) -> None:
     sys.stdout.flush()
 
 
+def build(keras: Any, task: dict[str, Any]) -> Any:
+    """The model before its training; one on a base also writes its whole form to ``<reference>.config.json``."""
+    model = keras.saving.deserialize_keras_object(task["config"], safe_mode=True)
+    base = task["base"]
+    if not base:
+        return model
+    form = model.input_shape[1:]
+    below = getattr(keras.applications, base["application"])(include_top=False, weights=base["file"], input_shape=form)
+    names = [layer.name for layer in below.layers]
+    still = names.index(base["frozen_to"]) + 1 if base["frozen_to"] else 0
+    for layer in below.layers[:still]:
+        layer.trainable = False
+    outputs = below.output
+    for layer in model.layers:
+        outputs = type(layer).from_config(layer.get_config())(outputs)
+    whole = keras.Model(below.input, outputs)
+    text = json.dumps(keras.saving.serialize_keras_object(whole))
+    Path(f"{task['reference']}.config.json").write_text(text, "utf-8")
+    return whole
+
+
 def train(keras: Any, task: dict[str, Any]) -> list[Any]:
     """Weights after one training; the same for the same seed, whatever was trained before in this process."""
     import numpy as np
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(task["seed"])
-    model = keras.saving.deserialize_keras_object(task["config"], safe_mode=True)
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=task["learning_rate"]), loss="sparse_categorical_crossentropy"
-    )
+    model = build(keras, task)
+    optimizer = keras.optimizers.get(task["optimizer"])
+    optimizer.learning_rate = task["learning_rate"]
+    loss = "categorical_crossentropy" if task["one_hot"] else "sparse_categorical_crossentropy"
+    model.compile(optimizer=optimizer, loss=loss)
     x, y = (np.load(task[name], allow_pickle=False) for name in ("x", "y"))
+    if task["one_hot"]:
+        y = keras.utils.to_categorical(y)
     model.fit(
         x,
         y,

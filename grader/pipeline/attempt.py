@@ -14,11 +14,13 @@ from grader import __version__
 from grader.checks import Checked, CheckRequest, run_checks
 from grader.errors import DataError
 from grader.evidence import Evidence, read_evidence
-from grader.execution import Progress, execute
+from grader.execution import ExecutionRequest, Progress, execute
 from grader.model import Attempt, Execution, ExecutionOutcome, Result, Score, Text, Verified, Visibility
 from grader.pipeline.context import Context
+from grader.pipeline.retraining import make_tries, wants_tries, with_tries_noted
 from grader.pipeline.runtime import execute_auto
 from grader.scoring import not_gradable_by_us, score
+from grader.scratch import scratch_prefix
 from grader.verification import VerifierSettings, verify
 
 _KEY_FILE = "key.json"
@@ -48,7 +50,7 @@ def grade_attempt(
     tell: Callable[[Progress], None] = lambda _: None,
     cancelled: threading.Event | None = None,
 ) -> Graded:
-    """Runs, re-measures, checks and scores one attempt.
+    """Runs, re-measures, checks and scores one attempt; under further seeds too where a check asks for it.
 
     :param fresh: run the notebook even where evidence of the same run is there.
     :raises asyncio.CancelledError: ``cancelled`` was set.
@@ -64,9 +66,22 @@ def grade_attempt(
             execution = run(attempt, context.execution_request(), directory, tell=tell, cancelled=cancelled)
             _verify(context, directory)
             (directory / _KEY_FILE).write_text(json.dumps(context.execution_key(), sort_keys=True), "utf-8")
-        return replace(score_evidence(context, [(attempt, directory)])[0], reused=reused)
+        graded = replace(score_evidence(context, [(attempt, directory)])[0], reused=reused)
     except Exception as error:
         return _failed(context, attempt, execution, error)
+    if not wants_tries(context, graded.result, directory):
+        return graded
+
+    def run_again(request: ExecutionRequest, folder: Path) -> None:
+        _require_data(context, attempt)
+        execute(attempt, request, folder, tell=tell, cancelled=cancelled)
+        _verify(context, folder)
+
+    try:
+        make_tries(context, graded.result.execution, directory, run_again)
+        return score_evidence(context, [(attempt, directory)])[0]
+    except Exception as error:  # what is in doubt stays open; the rest of the first run is sound
+        return replace(graded, fault="".join(traceback.format_exception(error)))
 
 
 def visible(context: Context) -> set[Visibility] | None:
@@ -75,10 +90,13 @@ def visible(context: Context) -> set[Visibility] | None:
 
 
 def score_evidence(context: Context, attempts: Sequence[tuple[Attempt, Path]]) -> list[Graded]:
-    """Checks and scores evidence folders in one process of the rubric's; no notebook is run."""
-    requests = [check_request(context, attempt, directory) for attempt, directory in attempts]
-    checked = run_checks(requests, timeout_s=context.settings.checks_timeout_s)
-    return [_scored(context, a, d, c) for (a, d), c in zip(attempts, checked, strict=True)]
+    """Checks and scores evidence folders in one process of the rubric's; no notebook is run.
+
+    An unreadable file has nothing to check: without any other no process is started.
+    """
+    requests = [check_request(context, a, d) for a, d in attempts if a.unreadable is None]
+    checked = iter(run_checks(requests, timeout_s=context.settings.checks_timeout_s))
+    return [_scored(context, a, d, Checked() if a.unreadable else next(checked)) for a, d in attempts]
 
 
 def _scored(context: Context, attempt: Attempt, directory: Path, checked: Checked) -> Graded:
@@ -93,7 +111,8 @@ def _scored(context: Context, attempt: Attempt, directory: Path, checked: Checke
             visible=visible(context),
             reason=attempt.unreadable,
         )
-        return Graded(_result(context, attempt, evidence.execution, scored, evidence), directory)
+        execution = with_tries_noted(evidence.execution, directory, context.rubric, checked.results)
+        return Graded(_result(context, attempt, execution, scored, evidence), directory)
     except Exception as error:  # the attempts beside it are scored all the same
         return _failed(context, attempt, Execution(ExecutionOutcome.OK, budget=context.budget), error)
 
@@ -130,8 +149,9 @@ def _verify(context: Context, directory: Path) -> Verified:
     settings = VerifierSettings(
         timeout_s=max(context.settings.verification_timeout_s, context.assignment.verification_time_limit_s or 0.0),
         threads=context.settings.threads_per_kernel,
+        sandbox=context.sandbox,
     )
-    with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix("verify")) as scratch:
         return verify(
             evidence,
             context.measured_on,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from grader.execution import Progress
 from grader.model import Attempt
 from grader.pipeline.attempt import Graded, grade_attempt, score_evidence
 from grader.pipeline.context import Context
+from grader.scratch import remove_strays
 from grader.store import StoredAttempt
+
+_LOCK_POLL_S = 0.5
 
 
 @dataclass
@@ -78,15 +85,43 @@ def grade_batch(
 
 def _one(context: Context, attempt: Attempt, fresh: bool, batch: Batch) -> Graded:
     batch.started(attempt)
-    graded = grade_attempt(context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled)
-    if not context.public_only:
-        context.gradebook.add_result(graded.result)
+    if context.public_only:
+        graded = grade_attempt(context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled)
+    else:
+        with _alone(context, attempt, batch.cancelled):
+            graded = grade_attempt(context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled)
+            context.gradebook.add_result(graded.result)
     batch.ended(attempt.source, graded)
     return graded
 
 
+@contextmanager
+def _alone(context: Context, attempt: Attempt, cancelled: threading.Event) -> Iterator[None]:
+    """Only one grader at a time works on an attempt in this workspace; the next one finds its evidence.
+
+    The system lets go of the lock when its holder ends, however it ends.
+    """
+    folder = context.workspace / "locks"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    name = attempt.digest.removeprefix("sha256:")
+    lock = FileLock(folder / f"{context.assignment.id}-{name}.lock", mode=0o600)
+    while True:
+        if cancelled.is_set():
+            raise asyncio.CancelledError
+        try:
+            lock.acquire(timeout=_LOCK_POLL_S)
+            break
+        except Timeout:
+            continue
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _prepare(context: Context, attempts: Sequence[Attempt]) -> None:
     """Everything that threads share is made before they start; nothing handed in is lost from here on."""
+    remove_strays()
     context.execution_request()
     _ = context.threshold_views, context.test_set
     if context.public_only:

@@ -21,12 +21,15 @@ from grader import __version__
 from grader.config import Settings
 from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalogue, serving_map
 from grader.datasets.held_out import held_out_images
-from grader.errors import CourseError, UsageError
+from grader.errors import CourseError, InvalidSetting, UsageError
 from grader.execution import ExecutionRequest
 from grader.messages import Catalogue
 from grader.model import Budget
+from grader.recorder.compatibility import OPTIONS
 from grader.reporting import ReportContext, TestSet, ThresholdView
 from grader.rubric import Assignment, Calibration, Course, Rubric, bundled_course_dir, read_calibration
+from grader.sandbox.box import Sandbox
+from grader.sandbox.choose import choose
 from grader.store import Gradebook
 from grader.verification import DatasetView, FirstImages
 
@@ -99,6 +102,29 @@ class Context:
                     "runtime keras2 needs tf_keras, which is not installed: pip install 'keras-grader[keras2]'"
                 )
         return runtime
+
+    @property
+    def compatibility(self) -> tuple[str, ...]:
+        """Idioms of older Keras that are accepted in this run.
+
+        :raises InvalidSetting: there is no such option.
+        """
+        if self.settings.compatibility is None:
+            return tuple(sorted(set(self.assignment.compatibility)))
+        named = {name.strip() for name in self.settings.compatibility.split(",")} - {"none", ""}
+        if unknown := sorted(named - set(OPTIONS)):
+            raise InvalidSetting(
+                f"compatibility is {', '.join(unknown)}: expected none, or one or more of {', '.join(OPTIONS)}"
+            )
+        return tuple(sorted(named))
+
+    @cached_property
+    def sandbox(self) -> Sandbox | None:
+        """What student code is confined in; ``None``: nothing, as it was asked for by name.
+
+        :raises SandboxError: none works here, or the one that was named does not.
+        """
+        return choose(self.settings.sandbox, (self.workspace, self.course.root, self.store.root))
 
     @cached_property
     def held_out_seed(self) -> int | None:
@@ -186,7 +212,8 @@ class Context:
         folder = self.workspace / "cache" / "matplotlib"
         if not folder.is_dir():
             folder.mkdir(parents=True)
-            environment = {**os.environ, "MPLCONFIGDIR": str(folder)}
+            # Fonts of this user are not among them: no other machine, and no sandbox, has those.
+            environment = {**os.environ, "MPLCONFIGDIR": str(folder), "HOME": str(folder)}
             command = [sys.executable, "-c", "import matplotlib.font_manager"]
             subprocess.run(command, env=environment, check=False, capture_output=True, timeout=120)
         return folder
@@ -208,6 +235,9 @@ class Context:
             inputs_file=self.inputs_file,
             font_cache=self.font_cache,
             fallback=self.public_only,
+            compatibility=self.compatibility,
+            sandbox=self.sandbox,
+            scratch_limit_mib=settings.scratch_limit_mib,
             quick_epochs=assignment.quick_epochs,
             quick_rows=assignment.quick_rows,
         )
@@ -224,6 +254,7 @@ class Context:
             "time_limit_s": request.time_limit_s,
             "cell_time_limit_s": request.cell_time_limit_s,
             "memory_limit_mib": request.memory_limit_mib,
+            "compatibility": list(request.compatibility),
             "datasets": {name: entry["digest"] for name, entry in sorted(request.datasets.items())},
         }
 

@@ -80,7 +80,9 @@ def _pages(
 
 def _files(workspace: Path, file: KeptFile) -> list[Path]:
     name = file.digest.removeprefix("sha256:")
-    return [workspace / "submissions" / name, *(workspace / "evidence" / file.assignment).glob(f"{name}*")]
+    evidence = (workspace / "evidence" / file.assignment).glob(f"{name}*")
+    lock = workspace / "locks" / f"{file.assignment}-{name}.lock"
+    return [workspace / "submissions" / name, lock, *evidence]
 
 
 def _remove(path: Path) -> bool:

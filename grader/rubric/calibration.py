@@ -5,6 +5,11 @@ sample standard deviation ``s``, ``m - t(1 - p, n - 1) * s * sqrt(1 + 1/n)`` lea
 probability ``p``. Small ``n`` widens it through both factors. Source: G. J. Hahn and W. Q. Meeker, *Statistical
 Intervals*, Wiley 1991, section 4.8; it assumes that the values are independent and near normal (accuracies over
 seeds are).
+
+Beyond a threshold lies its *band of doubt*, down to the same bound for ``DOUBT_SHARE * p``: a value there is trained
+again under further seeds before it costs points. A value beyond the band is one that fewer than one right answer in
+``1 / (DOUBT_SHARE * p)`` falls to (100,000 by default), and is not tried again. So far out the values need not be
+normal any more; an error there costs a few trainings, or spares them, and few values make the band wide in any case.
 """
 
 from __future__ import annotations
@@ -18,10 +23,17 @@ from msgspec import Meta, Struct
 
 from grader.errors import CourseError
 from grader.rubric.records import ThresholdRule
+from grader.rubric.student_t import student_t_quantile, upper_tail
+
+DOUBT_SHARE = 0.01
+"""A right answer falls beyond the band of doubt this many times as often as beyond the threshold."""
 
 
 class Distribution(Struct, frozen=True, forbid_unknown_fields=True):
-    """Values of one measure over independent seeds; ``t`` holds Student's quantiles by false-fail probability."""
+    """Values of one measure over independent seeds.
+
+    ``student_t`` holds quantiles of Student's t by tail probability, as they were used; others are computed.
+    """
 
     values: Annotated[tuple[float, ...], Meta(min_length=3)]
     student_t: dict[str, float]
@@ -44,14 +56,28 @@ class Distribution(Struct, frozen=True, forbid_unknown_fields=True):
         return math.sqrt(math.fsum((v - mean) ** 2 for v in self.values) / (self.n - 1))
 
     def threshold(self, rule: ThresholdRule) -> float:
-        """The bound of ``rule``; :raises CourseError: the quantile for its probability was not stored."""
-        key = f"{rule.false_fail:g}"
-        if key not in self.student_t:
-            raise CourseError(
-                f"calibration has no quantile for false_fail = {key}, it has {sorted(self.student_t)}: calibrate again"
-            )
-        width = self.student_t[key] * self.sd * math.sqrt(1 + 1 / self.n)
-        return self.mean - width if rule.side == "lower" else self.mean + width
+        """The bound of ``rule``."""
+        return self._bound(rule.false_fail, rule.side)
+
+    def doubt(self, rule: ThresholdRule) -> float:
+        """Where the band of doubt beyond the bound of ``rule`` ends."""
+        return self._bound(DOUBT_SHARE * rule.false_fail, rule.side)
+
+    def _bound(self, tail: float, side: str) -> float:
+        stored = self.student_t.get(f"{tail:g}")
+        t = student_t_quantile(tail, self.n - 1) if stored is None else stored
+        width = t * self.sd * math.sqrt(1 + 1 / self.n)
+        return self.mean - width if side == "lower" else self.mean + width
+
+    def share_beyond(self, value: float, side: str) -> float:
+        """Share of right answers that fall at least as far off as ``value``, on that side (a share of one half is the
+        mean itself).
+        """
+        off = self.mean - value if side == "lower" else value - self.mean
+        width = self.sd * math.sqrt(1 + 1 / self.n)
+        if width == 0:
+            return 1.0 if off <= 0 else 0.0
+        return upper_tail(off / width, self.n - 1)
 
 
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,13 +91,17 @@ class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
     distributions: dict[str, Distribution]
 
     def threshold(self, rule: ThresholdRule) -> float:
-        """The bound of ``rule``; :raises CourseError: there is no such distribution or quantile."""
+        """The bound of ``rule``; :raises CourseError: there is no such distribution."""
+        return self.of(rule).threshold(rule)
+
+    def of(self, rule: ThresholdRule) -> Distribution:
+        """The distribution that ``rule`` names; :raises CourseError: there is none."""
         if rule.distribution not in self.distributions:
             raise CourseError(
                 f"calibration has no distribution {rule.distribution!r}, it has {sorted(self.distributions)}: "
                 "calibrate again"
             )
-        return self.distributions[rule.distribution].threshold(rule)
+        return self.distributions[rule.distribution]
 
 
 def read_calibrations(path: Path) -> list[Calibration]:

@@ -8,8 +8,10 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from grader.model import Visibility
+from grader.recorder.compatibility import OPTIONS
 
 Ident = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
+Compatibility = Annotated[str, Meta(pattern=f"^({'|'.join(OPTIONS)})$")]
 Localised = dict[str, str]
 
 
@@ -41,6 +43,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar time_limit_s: for the whole notebook, wall clock. :ivar cell_time_limit_s: for any one cell.
     :ivar verification_time_limit_s: for re-measuring, where models take longer than the setting allows.
     :ivar quick_epochs, quick_rows: caps of the quick budget for each training.
+    :ivar compatibility: idioms of older Keras that are accepted (:mod:`grader.recorder.compatibility`).
     :ivar quick_test_images: of the test images the first so many are measured in the quick budget, all by default.
     """
 
@@ -58,6 +61,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     quick_test_images: Annotated[int, Meta(ge=1)] | None = None
     verification_time_limit_s: float | None = None
     datasets: tuple[str, ...] = ()
+    compatibility: tuple[Compatibility, ...] = ()
     questions: tuple[WrittenQuestion, ...] = ()
     directory: Path = field(default_factory=Path)
 

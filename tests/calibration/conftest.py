@@ -70,3 +70,27 @@ def course(tmp_path: Path) -> Course:
         directory.mkdir(parents=True)
         (directory / name).write_text(text, "utf-8")
     return Course(tmp_path / "course")
+
+
+@pytest.fixture
+def without_tensorflow(monkeypatch: pytest.MonkeyPatch, dataset):
+    """Weights carry the seed; the model then gets ``seed`` test images wrong, and one more of the held-out ones."""
+
+    def train(tasks, directory: Path, workers: int, say):
+        for task in tasks:
+            np.savez(directory / f"{task['reference']}-{task['seed']}.npz", w0000=np.array([task["seed"]]))
+        return {"keras": "3"}
+
+    def predict(jobs, images, runtime, scratch, settings):
+        labels = dataset.array("y_test").astype(np.int16)
+        answers = []
+        for job in jobs:
+            wrong = int(job.weights[0][0])
+            off, held = labels.copy(), labels.copy()
+            off[:wrong] += 1
+            held[: wrong + 1] += 1
+            answers.append({"official": off, "held_out": held})
+        return answers
+
+    monkeypatch.setattr("grader.calibration.measure.train_all", train)
+    monkeypatch.setattr("grader.calibration.measure.predict_models", predict)

@@ -1,8 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from grader.config import load_settings
+from grader.errors import CourseError, InvalidSetting
 from grader.pipeline import open_context
 from grader.rubric import bundled_course_dir
 
@@ -44,3 +46,35 @@ def test_an_attempt_in_a_language_the_rubric_lacks_is_answered_in_the_first_of_t
     tmp_path, wanted, expected
 ):
     assert context(tmp_path, "a").language_of(wanted) == expected
+
+
+def test_compatibility_options_are_off_unless_the_assignment_or_this_run_names_them(tmp_path):
+    assert context(tmp_path, "a").compatibility == ()
+    assert context(tmp_path, "a").execution_request().compatibility == ()
+    named = context(tmp_path, "a", compatibility="sequential-input, acc-log-names")
+    assert named.compatibility == ("acc-log-names", "sequential-input")
+    assert named.execution_request().compatibility == named.compatibility
+    with pytest.raises(InvalidSetting, match="acc-names: expected none, or one or more of acc-log-names"):
+        _ = context(tmp_path, "a", compatibility="acc-names").compatibility
+
+
+def with_options(course, root, line):
+    shutil.copytree(course.root, root)
+    path = root / "assignments" / "b2-1" / "assignment.toml"
+    path.write_text(path.read_text("utf-8").replace("[title]", f"{line}\n[title]", 1), "utf-8")
+    return root
+
+
+def test_an_assignments_own_options_count_until_a_run_names_others(small_course, tmp_path):
+    root = with_options(small_course, tmp_path / "course", 'compatibility = ["acc-log-names"]')
+    own = context(tmp_path, "a", course=root)
+    none = context(tmp_path, "a", course=root, compatibility="none")
+    assert (own.compatibility, none.compatibility) == (("acc-log-names",), ())
+    assert own.execution_key() != none.execution_key()
+    assert own.execution_key() == context(tmp_path, "a", course=root, compatibility="acc-log-names").execution_key()
+
+
+def test_an_option_that_does_not_exist_is_refused_with_those_that_do(small_course, tmp_path):
+    root = with_options(small_course, tmp_path / "course", 'compatibility = ["acc"]')
+    with pytest.raises(CourseError, match=r"acc-log-names.*compatibility\[0\]"):
+        context(tmp_path, "a", course=root)

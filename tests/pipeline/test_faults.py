@@ -177,6 +177,15 @@ def test_a_crash_of_ours_is_a_fault_and_not_a_zero(context, tmp_path, monkeypatc
     assert "No space" not in json.dumps(row)
 
 
+def test_nothing_is_checked_in_a_file_that_cannot_be_read(context, tmp_path, monkeypatch):
+    asked = []
+    attempt_module = sys.modules[grade_attempt.__module__]
+    monkeypatch.setattr(attempt_module, "run_checks", lambda requests, **_: asked.extend(requests) or [])
+    graded = grade_batch(context, unreadable(tmp_path / "class", "a.ipynb", "b.ipynb"))
+    assert [one.result.score.status for one in graded] == [Status.NOT_GRADABLE] * 2
+    assert asked == []
+
+
 def test_a_crash_on_one_attempt_leaves_the_others_alone(context, tmp_path, monkeypatch):
     attempt_module = sys.modules[grade_attempt.__module__]
 

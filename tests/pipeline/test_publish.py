@@ -143,3 +143,13 @@ def test_only_a_fault_of_ours_or_an_unreadable_file_leaves_an_attempt_without_a_
     assert not cannot_be_graded_yet(add(context, "2", flags=(Flag(FlagKind.SIMILAR, Text("x")),)))
     assert cannot_be_graded_yet(add(context, "3", outcomes={"runs": Outcome.ERRORED}))
     assert cannot_be_graded_yet(add(context, "4", end=ExecutionOutcome.UNREADABLE))
+
+
+def test_a_number_made_to_look_like_anothers_second_attempt_gets_a_page_of_its_own(context):
+    for ident, mark in (("21X4001", "a"), ("21X4001", "b"), ("21X4001-2", "a"), ("21X/4001", "a"), ("../../x", "a")):
+        add(context, ident, mark=mark)
+    published = publish(context)
+    pages = sorted(path.relative_to(context.workspace).as_posix() for path in published.paths.values())
+    assert len(set(pages)) == 5
+    assert {"reports/b2-1/21X4001.html", "reports/b2-1/21X4001-2.html"} <= set(pages)
+    assert all(re.fullmatch(r"reports/b2-1/[\w-]+\.html", page) for page in pages)

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.calibration import student_t_quantile
-from grader.calibration.quantile import central_probability
 from grader.rubric import Distribution, ThresholdRule
+from grader.rubric.student_t import central_probability, student_t_quantile, upper_tail
 
 TAILS = (0.25, 0.05, 0.01, 0.005, 0.001, 1e-6)
 
@@ -26,6 +25,13 @@ def test_quantiles_are_those_of_printed_tables(tail: float, df: int, printed: fl
 @given(st.floats(1e-6, 0.49), st.integers(1, 200))
 def test_the_quantile_undoes_the_probability(tail: float, df: int):
     assert 1 - central_probability(student_t_quantile(tail, df), df) == pytest.approx(2 * tail, rel=1e-6)
+
+
+@given(st.floats(1e-6, 0.49), st.integers(2, 200))
+def test_the_tail_undoes_the_quantile_on_both_sides(tail: float, df: int):
+    t = student_t_quantile(tail, df)
+    assert upper_tail(t, df) == pytest.approx(tail, rel=1e-6)
+    assert upper_tail(-t, df) == pytest.approx(1 - tail)
 
 
 @pytest.mark.parametrize(("tail", "df"), [(0.0, 5), (0.5, 5), (-0.1, 5), (0.01, 0)])
