@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+FUZZ_SECONDS ?= 120
 
-.PHONY: install demo test lint bench lock clean
+.PHONY: install demo test lint crash fuzz bench lock clean
 
 install: $(VENV)/.installed
 
@@ -18,8 +19,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: install
 	$(BIN)/grader data install mnist
 	$(BIN)/grader samples b2-1 --out $(DEMO)/class
-	$(BIN)/grader grade b2-1 $(DEMO)/class --workspace $(DEMO)/workspace --time-limit-s 240 --json $(DEMO)/results.json \
-	  || test $$? -eq 1
+	@if $(BIN)/grader doctor --only-sandbox; then sandbox=auto; else sandbox=none; \
+	  echo "No sandbox works on this machine. The demonstration runs its own notebooks without one: --sandbox none"; fi; \
+	$(BIN)/grader grade b2-1 $(DEMO)/class --workspace $(DEMO)/workspace --time-limit-s 240 --sandbox $$sandbox \
+	  --json $(DEMO)/results.json || test $$? -eq 1
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadscope
@@ -29,13 +32,25 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# 200 kills of the grader at random moments and at every stage; the default tests have a few of them.
+crash: install
+	GRADER_TEST_KILLS=200 $(BIN)/python -m pytest -s tests/crash
+
+# Coverage-guided, two minutes a reader; what it finds stays in fuzz/.
+fuzz: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-fuzz.lock
+	for target in notebook archive name evidence arrays terminal; do \
+	  $(BIN)/python tests/fuzz/run.py $$target --seconds $(FUZZ_SECONDS) || exit 1; done
+
 bench: install
 	$(BIN)/python -m benchmarks
 
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra keras2 --extra colab --extra dev --generate-hashes \
 	  --no-header --no-annotate --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile requirements-fuzz.in --universal --python-version 3.11 --no-deps --generate-hashes \
+	  --no-header --no-annotate --quiet --output-file requirements-fuzz.lock
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

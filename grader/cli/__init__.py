@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from typing import NoReturn
@@ -14,6 +15,7 @@ def main() -> None:
     """Entry point of the console script; ends with the exit codes that the contract names."""
     from grader.errors import GraderError
 
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         from grader.cli.app import app
 
@@ -34,6 +36,11 @@ def main() -> None:
         traceback.print_exc()
         print("grader: this is a fault of the program, please report it with the lines above", file=sys.stderr)  # noqa: T201
         sys.exit(3)
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    """The same way out as Ctrl-C: kernels are ended, what was graded is kept."""
+    raise KeyboardInterrupt
 
 
 def _interrupted() -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,11 +40,16 @@ def audit(
     """
     from grader.audit import Verdict, prepare
     from grader.cli.progress import BatchDisplay
+    from grader.sandbox.choose import MECHANISMS, trial
+    from grader.scratch import scratch_prefix
 
-    settings = settings_from(course=course, jobs=jobs)
     out = console(json_file)
+    settings = settings_from(course=course, jobs=jobs)
+    if settings.sandbox == "auto" and not any(trial(name).works for name in MECHANISMS):
+        out.print("no sandbox works on this machine: the course's own notebooks run without one", style="yellow")
+        settings = replace(settings, sandbox="none")
     started = time.monotonic()
-    with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix="grader-audit-") as folder:
+    with nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory(prefix=scratch_prefix("audit")) as folder:
         words = partial(out.print, markup=False)
         ready = prepare(settings, assignment, Path(folder).resolve(), only=only or (), say=words)
         with BatchDisplay(out, len(ready.variants), settings.jobs).shown() as batch:

@@ -35,12 +35,16 @@ def check(
     from grader.errors import UsageError
     from grader.pipeline import grade_attempt, open_context
     from grader.pipeline.publish import cannot_be_graded_yet
+    from grader.scratch import scratch_prefix
 
     if not notebook.is_file():
         raise UsageError(f"{notebook} is no file; name your notebook")
-    with tempfile.TemporaryDirectory(prefix="grader-check-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix("check"), ignore_cleanup_errors=True) as folder:
         place = Path(folder)
-        settings = settings_from(workspace=place / "workspace", budget=budget or "quick", language=lang, course=course)
+        # The student's own code on the student's own machine: nothing is kept from it.
+        settings = settings_from(
+            workspace=place / "workspace", budget=budget or "quick", language=lang, course=course, sandbox="none"
+        )
         opened, ident = _course(notebook, assignment, kit, settings.course, place)
         context = open_context(settings, ident, course=opened, public_only=True)
         attempt = _attempt(notebook, ident)

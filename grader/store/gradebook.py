@@ -74,14 +74,20 @@ class Gradebook:
             return row.id
 
     def add_result(self, result: Result) -> None:
-        """Keeps ``result`` as the latest of its attempt. :raises StoreError: the attempt was never added."""
+        """Keeps ``result`` as the latest of its attempt; one that says nothing new is not kept twice.
+
+        :raises StoreError: the attempt was never added.
+        """
         with self._database.writing() as session:
             found = _find(session, result)
             if found is None:
                 raise StoreError(
                     f"a result of {result.source} came without its attempt: expected add_attempt before it"
                 )
-            session.add(as_row(result, found, result.graded_at or self._clock()))
+            row = as_row(result, found, result.graded_at or self._clock())
+            newest = select(ResultRow).filter_by(attempt_id=found).order_by(ResultRow.id.desc()).limit(1)
+            if not _says_the_same(row, session.scalar(newest)):
+                session.add(row)
 
     def add_edit(self, attempt_id: int, criterion: str, points: float | None, author: str, reason: str) -> Edit:
         """Keeps a person's points for one criterion; ``None`` takes earlier ones back.
@@ -181,6 +187,12 @@ class Gradebook:
         if row is None:
             raise UsageError(f"there is no attempt {attempt_id} in {self.path}")
         return View(session, row.assignment)
+
+
+def _says_the_same(row: ResultRow, latest: ResultRow | None) -> bool:
+    """Whether only the time of grading differs."""
+    columns = [c.key for c in ResultRow.__table__.columns if c.key not in ("id", "graded_at")]
+    return latest is not None and all(getattr(row, name) == getattr(latest, name) for name in columns)
 
 
 def _find(session: Session, attempt: Attempt | Result) -> int | None:

@@ -305,7 +305,9 @@ def test_a_bug_in_a_public_check_ends_with_1_and_is_our_fault(student, save_note
     def broken(kit, directory):
         root = unpack(kit, directory)
         path = root / "rubrics" / "b2-1" / "test_public.py"
-        path.write_text(path.read_text("utf-8").replace("code = [c for c", "1 / 0\n    code = [c for c", 1), "utf-8")
+        source = path.read_text("utf-8")
+        assert "    every_cell_runs(" in source
+        path.write_text(source.replace("    every_cell_runs(", "    1 / 0\n    every_cell_runs(", 1), "utf-8")
         return root
 
     monkeypatch.setattr(Kit, "unpack", broken)

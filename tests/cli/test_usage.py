@@ -83,7 +83,6 @@ def test_an_unknown_assignment_is_answered_with_the_known_ones(grader, arguments
         ("--time-limit-s", "nan", "greater than 0"),
         ("--seed", "-1", "at least 0"),
         ("--sandbox", "docker", "one of auto, namespaces, bwrap, none"),
-        ("--sandbox", "bwrap", "not available in this version"),
         ("--cluster", "here", "not available in this version"),
         ("--lang", "fr", "one of ja, en, zh, ru"),
         ("--roster", "missing.csv", "missing.csv"),
@@ -185,6 +184,33 @@ def test_a_course_cannot_be_made_where_a_file_is(grader, tmp_path):
     ran = grader("init", "mine")
     assert ran.code == 2
     assert "Traceback" not in ran.err
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch):
+    """A machine that allows none."""
+    from grader.sandbox import choose
+
+    monkeypatch.setattr(choose, "trial", lambda name: choose.Trial(name, False, f"{name} is forbidden"))
+    monkeypatch.delenv("GRADER_SANDBOX", raising=False)
+
+
+@pytest.mark.parametrize("wanted", [(), ("--sandbox", "auto"), ("--sandbox", "bwrap")])
+def test_where_no_sandbox_works_grading_is_refused_with_the_reason(grader, course_data, no_sandbox, wanted, tmp_path):
+    (tmp_path / "x.ipynb").write_text(SMALL_BOOK, "utf-8")
+    ran = grader("grade", "b2-1", "x.ipynb", *wanted)
+    assert ran.code == 2
+    assert "bwrap is forbidden" in ran.err
+    assert "--sandbox none" in ran.err
+    assert not (tmp_path / "workspace" / "evidence").exists()
+
+
+def test_the_doctor_says_why_no_sandbox_works_and_what_to_do(grader, no_sandbox):
+    ran = grader("doctor", "--only-sandbox")
+    assert ran.code == 1
+    assert "namespaces is forbidden" in ran.out
+    assert "bwrap is forbidden" in ran.out
+    assert "--sandbox none" in ran.out
 
 
 def test_the_doctor_gives_a_command_for_everything_that_is_missing(grader):

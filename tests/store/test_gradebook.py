@@ -209,3 +209,11 @@ def test_a_new_gradebook_is_sound_and_so_is_a_used_one(book, graded):
     assert book.integrity_check() == []
     book.add_edit(graded(), "runs", 2.0, "ta", "Fair.")
     assert book.integrity_check() == []
+
+
+def test_a_result_that_says_nothing_new_is_not_kept_twice(book, attempt, result):
+    one = attempt()
+    ident = book.add_attempt(one)
+    for points in (1.0, 1.0, 2.0, 2.0, 1.0):
+        book.add_result(result(one, points=points))
+    assert [e.points for e in book.history(ident) if e.kind == "result"] == [1.0, 2.0, 1.0]

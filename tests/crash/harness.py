@@ -1,0 +1,202 @@
+"""A class of short notebooks that is graded by processes which get killed, and what must hold after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import psutil
+from crash.killer import STAGES
+
+from grader.evidence import read_evidence
+from grader.store import Gradebook
+
+KILLER = Path(__file__).with_name("killer.py")
+N_STUDENTS = 12
+CHANGING = ("duration_s", "peak_memory_mib")
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+def write_class(folder: Path) -> Path:
+    """Twelve hand-ins of a few lines each; one with an error, one that cannot be read."""
+    folder.mkdir()
+    for number in range(N_STUDENTS):
+        sources = [f"a = {number}", "print(a * 2)", "1 / 0" if number == 3 else "b = a + 1"]
+        cells = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate(sources)]
+        text = json.dumps(nbformat.v4.new_notebook(cells=cells))
+        (folder / f"21X{number:04}.ipynb").write_text(text if number != 5 else text[: len(text) // 2], "utf-8")
+    return folder
+
+
+@dataclass
+class Seen:
+    """What the gradebook was seen to hold; it must never hold less."""
+
+    rows: dict[str, set[tuple[object, ...]]] = field(default_factory=dict)
+
+    def look(self, path: Path) -> None:
+        """:raises AssertionError: something is gone."""
+        for table in ("attempts", "results", "edits"):
+            with closing(sqlite3.connect(path)) as connection:
+                now = set(connection.execute(f"SELECT * FROM {table}"))
+            assert self.rows.get(table, set()) <= now, f"{table}: rows are gone"
+            self.rows[table] = now
+
+
+class CrashTest:
+    """One class, one workspace at a time, killed again and again until it is graded."""
+
+    def __init__(self, folder: Path, course: Path, data: Path, seed: int) -> None:
+        self.folder = folder
+        self.submissions = write_class(folder / "class")
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.random = random.Random(seed)
+        self.options = ["grade", "b2-1", str(self.submissions), "--course", str(course), "--jobs", "2", "--lang", "en"]
+        self.environment = {
+            **os.environ,
+            "GRADER_DATA_DIR": str(data),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }
+        self.kills = 0
+        self.finished = 0
+        started = time.monotonic()
+        self.code, self.reference = self._whole_run(folder / "reference")
+        self.whole_s = time.monotonic() - started
+
+    def _whole_run(self, workspace: Path) -> tuple[int, list[dict[str, object]]]:
+        process = self.start(workspace)
+        code = process.wait(600)
+        return code, rows_of(workspace)
+
+    def start(self, workspace: Path, stage: str = "-", when: str = "-", nth: int = 1, name: str = "-") -> Popen:
+        """A grader that may kill itself."""
+        result = ["--workspace", str(workspace), "--json", str(workspace.with_suffix(".json"))]
+        with workspace.with_suffix(".log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, str(KILLER), stage, when, str(nth), name, *self.options, *result],
+                env=self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def until(self, kills: int) -> None:
+        """Kills graders until ``kills`` have died; each class is then graded to its end and compared."""
+        number = 0
+        while self.kills < kills:
+            workspace = self.folder / f"w{number}"
+            number += 1
+            self._one_class(workspace, kills)
+            shutil.rmtree(workspace)
+
+    def _one_class(self, workspace: Path, kills: int) -> None:
+        seen = Seen()
+        for _ in range(40):
+            code = self._killed_run(workspace) if self.kills < kills else self.start(workspace).wait(600)
+            self.look(workspace, seen)
+            if code == self.code:
+                break
+        else:
+            raise AssertionError("no end after 40 runs: a resumed run does not go on where the last one stopped")
+        self.finished += 1
+        self.compare(workspace)
+
+    def _killed_run(self, workspace: Path) -> int:
+        name = self.random.choice(SIGNALS).name
+        if self.random.random() < 0.5:
+            stage, when = self.random.choice(list(STAGES)), self.random.choice(("before", "after"))
+            many = stage not in ("collect", "json")
+            process = self.start(workspace, stage, when, self.random.randint(1, 8) if many else 1, name)
+        else:
+            process = self.start(workspace)
+            try:
+                process.wait(self.random.uniform(0.2, self.whole_s))
+            except subprocess.TimeoutExpired:
+                process.send_signal(getattr(signal, name))
+        code = process.wait(120)
+        self.kills += code != self.code
+        return code
+
+    def look(self, workspace: Path, seen: Seen) -> None:
+        """What must hold at any moment."""
+        path = workspace / "gradebook.sqlite"
+        if not path.is_file():
+            return
+        book = Gradebook(path)
+        assert book.integrity_check() == []
+        seen.look(path)
+        for stored in book.latest_results("b2-1"):
+            assert stored.result.evidence
+            read_evidence(workspace / "evidence" / stored.result.evidence)
+        for attempt in book.attempts("b2-1"):
+            kept = workspace / "submissions" / attempt.digest.removeprefix("sha256:")
+            assert kept.read_bytes() == (self.folder / attempt.source).read_bytes()
+        book.close()
+        for page in [*workspace.glob("reports/**/*.html"), *workspace.glob("dashboard/**/*.html")]:
+            assert page.read_text("utf-8").rstrip().endswith("</html>"), page
+        result = workspace.with_suffix(".json")
+        if result.is_file():
+            json.loads(result.read_text("utf-8"))
+        if seen.rows["results"] and self.random.random() < 0.3:
+            self._edit(path)
+            seen.look(path)
+
+    def _edit(self, path: Path) -> None:
+        """A teacher's edit in between, and its withdrawal, so that scores stay comparable."""
+        book = Gradebook(path)
+        for points in (0.5, None):
+            book.add_edit(book.latest_results("b2-1")[0].attempt_id, "runs", points, "tanaka", "between two crashes")
+        book.close()
+
+    def compare(self, workspace: Path) -> None:
+        """A finished class is as if nothing had happened, and nothing of the dead graders is left."""
+        assert rows_of(workspace) == self.reference
+        with closing(sqlite3.connect(workspace / "gradebook.sqlite")) as connection:
+            counts = connection.execute("SELECT attempt_id, COUNT(*) FROM results GROUP BY attempt_id").fetchall()
+        assert sorted(n for _, n in counts) == [1] * N_STUDENTS, "an attempt was graded twice"
+        assert [p.name for p in workspace.rglob("*") if p.name.endswith((".partial", ".old", ".part"))] == []
+        assert self._left() == []
+
+    def _left(self) -> list[str]:
+        """Processes and scratch folders of graders that are gone; they get a moment to end."""
+        deadline = time.monotonic() + 10
+        while True:
+            alive = [str(p.pid) for p in psutil.process_iter() if self._is_ours(p)]
+            scratch = [p.name for p in self.temporary.glob("grader-*")]
+            if not alive and not scratch:
+                return []
+            if time.monotonic() > deadline:
+                return alive + scratch
+            time.sleep(0.2)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("TMPDIR", "").startswith(str(self.temporary))
+        except (psutil.Error, OSError):
+            return False
+
+
+Popen = subprocess.Popen
+
+
+def rows_of(workspace: Path) -> list[dict[str, object]]:
+    """The result file without what differs from run to run."""
+    rows = json.loads(workspace.with_suffix(".json").read_text("utf-8"))
+    for row in rows:
+        row["execution"] = {k: v for k, v in row["execution"].items() if k not in CHANGING}
+    return rows

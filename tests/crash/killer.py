@@ -1,0 +1,62 @@
+"""Runs the grader's command line and kills this very process at a chosen moment.
+
+``killer.py STAGE WHEN NTH SIGNAL ARGS…``
+
+``STAGE`` is a key of :data:`STAGES`, ``WHEN`` ``before`` or ``after``, ``NTH`` counts calls of that function from 1.
+Without a stage (``-``) nothing is killed from inside.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import os
+import signal
+import sys
+
+STAGES = {
+    "collect": ("grader.intake", "collect"),
+    "add_attempt": ("grader.store.gradebook:Gradebook", "add_attempt"),
+    "claims": ("grader.execution.run", "collect_claims"),
+    "replace": ("grader.execution.run", "_replace"),
+    "verify": ("grader.pipeline.attempt", "_verify"),
+    "score": ("grader.pipeline.attempt", "score_evidence"),
+    "add_result": ("grader.store.gradebook:Gradebook", "add_result"),
+    "page": ("grader.pipeline.publish", "_write"),
+    "json": ("grader.cli.common", "write_json"),
+}
+
+
+def main() -> None:
+    stage, when, nth, name = sys.argv[1:5]
+    if stage != "-":
+        arm(stage, when, int(nth), getattr(signal, name))
+    sys.argv = ["grader", *sys.argv[5:]]
+    from grader.cli import main as run
+
+    run()
+
+
+def arm(stage: str, when: str, nth: int, number: int) -> None:
+    """Wraps the stage's function."""
+    place, name = STAGES[stage]
+    module, _, owner = place.partition(":")
+    holder = importlib.import_module(module)
+    holder = getattr(holder, owner) if owner else holder
+    original = getattr(holder, name)
+    calls = itertools.count(1)
+
+    def wrapped(*args: object, **options: object) -> object:
+        due = next(calls) == nth
+        if due and when == "before":
+            os.kill(os.getpid(), number)
+        value = original(*args, **options)
+        if due and when == "after":
+            os.kill(os.getpid(), number)
+        return value
+
+    setattr(holder, name, wrapped)
+
+
+if __name__ == "__main__":
+    main()
