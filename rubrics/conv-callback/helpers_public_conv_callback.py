@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
@@ -18,7 +18,13 @@ LOG_PRECISION = 1e-6
 """Logs are sums of 32-bit numbers: a value this near the level may count as either side of it."""
 USUAL_FILTERS = {(64, 64), (32, 32), (64,), (32,)}
 """Networks that exercises other than the one on filters lead to."""
+GIVEN_CELL, GIVEN_FILTERS = "1-4", (64, 64)
+"""The training that is handed out: no experiment, unless its network was changed."""
 _POOLING = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")
+_HOOKS = {
+    *(f"on_{what}_{when}" for what in ("epoch", "batch", "train_batch", "train") for when in ("begin", "end")),
+    *("on_test_begin", "on_test_end", "set_model", "__call__"),
+}
 _RUNS = ("never", "reached-1", "reached-3", "reached-last", "reached-then-lost")
 _AGAIN = ("again-never", "again-reached-3")
 _NUMBER = re.compile(r"(?<![\d.])(?:(\d{2}(?:\.\d+)?)\s*(?:%|percent|パーセント|процент)|(0?\.\d+))(?!\d)")
@@ -78,12 +84,16 @@ def on_digits(fit: TrainedFit, data: DataFacts | None) -> bool:
     return bool(stopping_callbacks(fit))
 
 
-def experiments(fits: Iterable[TrainedFit], data: DataFacts | None, *, this_edition: bool) -> dict[str, bool]:
+def experiments(
+    fits: Iterable[TrainedFit], data: DataFacts | None, *, this_edition: bool, given: Collection[int] = ()
+) -> dict[str, bool]:
     """Which of the experiments on the structure were made, whatever data they used.
 
     :param this_edition: in an earlier one, taking away the last convolution and all but the first were the same.
+    :param given: cells of the training that is handed out.
     """
     done = [f for f in fits if f.learned and finished(f) and f.is_convolutional]
+    done = [f for f in done if f.cell not in given or filters_of(f.model) != GIVEN_FILTERS]
     digits = {filters_of(f.model) for f in done if on_digits(f, data)}
     clothes = [f for f in done if not on_digits(f, data)]
     single = [f for f in clothes if len(filters_of(f.model)) == 1]
@@ -211,6 +221,11 @@ def same_metric(name: str, names: Iterable[str]) -> str | None:
     return next((n for n in names if n != name and _short(n) == _short(name)), None)
 
 
+def is_of_a_missing_key(error: str) -> bool:
+    """Whether an error is what a log that is not there leads to: a ``KeyError``, or ``None`` in a comparison."""
+    return error.startswith("KeyError") or (error.startswith("TypeError") and "NoneType" in error)
+
+
 def _short(name: str) -> str:
     return name.replace("accuracy", "acc")
 
@@ -240,6 +255,11 @@ class Driven:
     def error(self) -> str | None:
         """What stood in the way of finding a level."""
         return next((level.error for level in self.levels if level.error), None)
+
+    def unknown_keys(self) -> list[str]:
+        """Logs that its code reads by name, and that neither this training nor any usual one has."""
+        read = re.findall(r"""logs(?:\s+or\s+\{\s*\})?\)?\s*(?:\.get\(|\[)\s*["'](\w+)["']""", self.facts.source or "")
+        return [key for key in dict.fromkeys(read) if key not in self.names and same_metric(key, self.names) is None]
 
     def run(self, scenario: str, subject: str = "given") -> ProbeEvent | None:
         """One made-up run."""
@@ -299,14 +319,20 @@ def driven(evidence: Evidence, fits: Iterable[TrainedFit]) -> list[Driven]:
     return found
 
 
-def sets_stop_training(source: str | None) -> bool:
-    """Whether the callback's code names ``stop_training`` at all; only words a message."""
+def why_never(source: str | None) -> str:
+    """Why a callback stops under no logs, as far as its code tells; only words a message."""
     try:
-        tree = ast.parse(textwrap.dedent(source or ""))
+        nodes = list(ast.walk(ast.parse(textwrap.dedent(source or ""))))
     except (SyntaxError, ValueError):
-        return "stop_training" in (source or "")
-    names = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    return "stop_training" in names
+        return "never"
+    methods = {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+    owners = [n.value for n in nodes if isinstance(n, ast.Attribute) and n.attr == "stop_training"]
+    if methods and not methods & _HOOKS:
+        return "never-called"
+    if methods and not owners:
+        return "never-told"
+    own = owners and all(isinstance(owner, ast.Name) and owner.id == "self" for owner in owners)
+    return "never-itself" if own else "never"
 
 
 def asked_level(cells: Iterable[NotebookCell], level: float) -> bool:

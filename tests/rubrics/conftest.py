@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 _PATH = Path(__file__).resolve().parents[1] / "checks" / "factory.py"
 if "checks_factory" not in sys.modules:
     _spec = importlib.util.spec_from_file_location("checks_factory", _PATH)
@@ -47,3 +49,19 @@ def complete(attempt):
     attempt.evaluate(attempt.dense, 0.85)
     attempt.markdown(ANSWER_2)
     return attempt
+
+
+@pytest.fixture(scope="session")
+def vgg_course(tmp_path_factory):
+    from small_vgg import make_vgg_course
+
+    return make_vgg_course(tmp_path_factory.mktemp("vgg"))
+
+
+@pytest.fixture
+def vgg_attempt(vgg_course, tmp_path, monkeypatch):
+    from vgg_attempt import VggAttempt
+
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    return VggAttempt(vgg_course, tmp_path / "evidence")

@@ -1,0 +1,101 @@
+"""Accuracies that a notebook states, held against those that were measured. In doubt nothing is found."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from grader.checks.facts import DataFacts, NotebookCell, Submission, TrainedFit
+from grader.checks.prose import sentences
+
+TOLERANCE = 0.02
+"""About four standard deviations between seeds: a figure kept from an earlier run is no wrong claim."""
+_WORD = r"(?:正解率|認識率|精度|准确率|准确度|正确率|точност\w*|accuracy|(?<![a-z])acc(?![a-z]))"
+_FIGURE = (
+    r"(?<![\d.])(?:0?\.(?P<fraction>\d{2,6})|(?P<percent>\d{2}(?:\.\d{1,4})?)\s*(?:%|percent|パーセント|процент))(?!\d)"
+)
+_STATED = re.compile(_WORD + r"[^\d\n差%+-]{0,14}" + _FIGURE, re.IGNORECASE)
+_TEST = re.compile(r"テスト|\btest|测试|тест", re.IGNORECASE)
+# Progress bars, training and validation, earlier editions of the work, differences.
+_NO_CLAIM = re.compile(
+    r"loss:|epoch \d+/|train|val|before|target|goal|best|expect|[<>≥≤]|point"
+    r"|訓練|学習|検証|前回|目標|最高|期待|ポイント|训练|验证|之前|目标|最高|обуч|проверочн|валидац|раньше|цель|лучш",
+    re.IGNORECASE,
+)
+# What a callback says of the level that it watches.
+_OF_A_LEVEL = re.compile(
+    r"above|over|reach|exceed|stop|cancel|超え|越え|達|終了|止|超过|达到|停止|终止|提前|выше|больше|превы|останов|достиг",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A stated accuracy, 0 to 1, and the index of its cell. ``on_test``: it is said to be of test images."""
+
+    value: float
+    cell: int
+    on_test: bool
+
+
+def wrong_claims(submission: Submission, answer: str, answer_cell: int | None) -> list[Claim]:
+    """Figures typed into a ``print`` or the written answer that nothing measured, logged or evaluated comes near."""
+    claims = list(_typed(submission.cells))
+    if answer_cell is not None:
+        claims += [c for text in sentences(_folded(answer)) for c in _in_line(text, answer_cell)]
+    known, on_test = submission.known_accuracies, _test_accuracies(submission)
+    return [c for c in claims if known and _far_from(c.value, on_test if c.on_test else known)]
+
+
+def _typed(cells: Iterable[NotebookCell]) -> Iterator[Claim]:
+    """Printed figures that stand in the code: what a program computed may come from anywhere."""
+    code = [c for c in cells if c.kind == "code"]
+    literals = {float(n) for c in code for n in re.findall(r"(?<![\w.])\d*\.?\d+(?![\w.])", _folded(c.source))}
+    for cell in code:
+        for line in _folded(cell.printed).splitlines():
+            found = () if _OF_A_LEVEL.search(line) else _in_line(line, cell.index)
+            yield from (c for c in found if {c.value, round(c.value * 100, 9)} & literals)
+
+
+def _in_line(line: str, cell: int) -> list[Claim]:
+    if _NO_CLAIM.search(line):
+        return []
+    values = [
+        float(f"0.{m['fraction']}") if m["fraction"] else float(m["percent"]) / 100 for m in _STATED.finditer(line)
+    ]
+    return [Claim(v, cell, _TEST.search(line) is not None) for v in values if 0.3 <= v <= 1]
+
+
+def _test_accuracies(submission: Submission) -> list[float]:
+    """Accuracies that are not of training images: evaluated, validated, and measured again."""
+    logs = [log for f in submission.fits for log in f.fit.logs]
+    values = [v for log in logs for name, v in log.items() if name.startswith("val") and "acc" in name]
+    values += [v for e in submission.evidence.evaluations for name, v in e.results.items() if "acc" in name]
+    values += [f.measured_accuracy for f in submission.fits]
+    return [v for v in values if v is not None]
+
+
+def _far_from(value: float, known: Sequence[float]) -> bool:
+    return all(abs(value - other) > TOLERANCE for other in known)
+
+
+def other_evaluations(fits: Iterable[TrainedFit], data: DataFacts | None) -> list[tuple[float, float, int | None]]:
+    """``evaluate`` on as many images as the test split has gave what the model does not reach.
+
+    :returns: the accuracy that it gave, the one measured again, and the cell.
+    """
+    found = []
+    for fit in fits:
+        measured = None if fit.capped or data is None else fit.measured_accuracy
+        for evaluation in fit.evaluations if measured is not None else ():
+            whole = data is not None and evaluation.x.shape and evaluation.x.shape[0] == len(data.test)
+            values = [v for name, v in evaluation.results.items() if "acc" in name and v is not None] if whole else []
+            wrong = [v for v in values if measured is not None and abs(v - measured) > TOLERANCE]
+            found += [(v, measured, evaluation.cell) for v in wrong if measured is not None]
+    return found
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
