@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from grader.audit.standins import made_up_arrays, made_up_weights
 from grader.audit.variants import Variants
 from grader.calibration import calibrate, read_plan, rubric_directory, write_calibration
 from grader.calibration.plan import PLAN_FILE, RESULT_FILE
@@ -19,16 +20,20 @@ from grader.calibration.runs import Say
 from grader.config import Settings
 from grader.datasets import DatasetSpec, DataStore, StoredDataset, find_dataset, load_catalogue
 from grader.datasets.catalogue import COURSE_FILE, ArraySpec, sha256_of
-from grader.errors import DataError
+from grader.errors import CourseError, DataError
 from grader.rubric import Course
 
 _EPOCHS = re.compile(r"^epochs\s*=\s*\d+", re.MULTILINE)
+_MADE_UP = "made up for an audit"
 HELD_OUT_SEED = 11
 """Fixed, so that an audit gives the same result every time."""
 
 
 def small_course(settings: Settings, assignment_id: str, variants: Variants, folder: Path, say: Say) -> Settings:
     """Settings that grade the assignment in ``folder``, on the first images of each data set.
+
+    What the variants list as made up is made (:mod:`grader.audit.standins`), even where the real data is installed, so
+    that the audit says the same on every machine; ``say`` is told.
 
     :raises DataError: a data set that the assignment uses is not installed.
     """
@@ -38,7 +43,7 @@ def small_course(settings: Settings, assignment_id: str, variants: Variants, fol
     for name in ("assignments", "rubrics"):
         ignore = shutil.ignore_patterns("__pycache__", RESULT_FILE)
         shutil.copytree(full.root / name / assignment_id, root / name / assignment_id, ignore=ignore)
-    _small_data(full, assignment_id, variants, settings, folder)
+    _small_data(full, assignment_id, variants, settings, folder, say)
     small = replace(
         settings,
         course=root,
@@ -51,8 +56,10 @@ def small_course(settings: Settings, assignment_id: str, variants: Variants, fol
     return small
 
 
-def _small_data(full: Course, assignment_id: str, variants: Variants, settings: Settings, folder: Path) -> None:
-    """Writes ``datasets.toml`` and a store with the small data sets; weights are linked as they are."""
+def _small_data(
+    full: Course, assignment_id: str, variants: Variants, settings: Settings, folder: Path, say: Say
+) -> None:
+    """Writes ``datasets.toml`` and a store with the small data sets; real weights are linked as they are."""
     assignment, catalogue, store = (
         full.assignment(assignment_id),
         load_catalogue(full.root),
@@ -60,24 +67,39 @@ def _small_data(full: Course, assignment_id: str, variants: Variants, settings: 
     )
     target = DataStore(folder / "data")
     tables: list[str] = []
-    arrays = {}
+    arrays: dict[str, dict[str, np.ndarray]] = {}
+    files: dict[str, bytes] = {}
     for name in dict.fromkeys((assignment.dataset, *assignment.datasets)):
         spec = find_dataset(catalogue, name)
-        stored = store.get(spec)
-        if stored is None:
-            raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}'")
-        if spec.file is not None:
-            target.root.mkdir(parents=True, exist_ok=True)
-            link = target.directory_of(spec)
-            if not link.exists():
-                link.symlink_to(stored.directory)
-            continue
-        arrays[spec.name] = _first(stored, variants)
+        if name in variants.made_up:
+            say(f"{name}: made-up {'weights' if spec.file else 'images'} of the same shape stand in for the real ones")
+            spec = msgspec.structs.replace(spec, licence=_MADE_UP, source=_MADE_UP)
+            if spec.file is not None:
+                files[spec.name] = made_up_weights(spec.module)
+                tables.append(_file_table(spec, files[spec.name]))
+                continue
+            arrays[spec.name] = made_up_arrays(spec, variants.train_images, variants.test_images)
+        else:
+            stored = store.get(spec)
+            if stored is None:
+                raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}'")
+            if spec.file is not None:
+                _link(stored, target.directory_of(spec))
+                continue
+            arrays[spec.name] = _first(stored, variants)
         tables.append(_table(spec, arrays[spec.name]))
     (folder / "course" / COURSE_FILE).write_text("\n".join(tables), "utf-8")
     small = load_catalogue(folder / "course")
     for name, parts in arrays.items():
         target.put(small[name], parts)
+    for name, content in files.items():
+        target.put_file(small[name], content)
+
+
+def _link(stored: StoredDataset, link: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(stored.directory)
 
 
 def _first(stored: StoredDataset, variants: Variants) -> dict[str, np.ndarray]:
@@ -99,6 +121,13 @@ def _table(spec: DatasetSpec, arrays: dict[str, np.ndarray]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _file_table(spec: DatasetSpec, content: bytes) -> str:
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    name = spec.file.name if spec.file else ""
+    lines = [f"[{spec.name}]", f'licence = "{spec.licence}"', f'source = "{spec.source}"']
+    return "\n".join([*lines, f"[{spec.name}.file]", f"name = {json.dumps(name)}", f'md5 = "{md5}"']) + "\n"
+
+
 def _calibrate(settings: Settings, assignment_id: str, variants: Variants, folder: Path, say: Say) -> None:
     """Gives the small course a calibration for its data; one of the same plan in ``folder`` is used again."""
     course = Course(settings.course)
@@ -106,9 +135,14 @@ def _calibrate(settings: Settings, assignment_id: str, variants: Variants, folde
     plan = directory / PLAN_FILE
     if not plan.is_file():
         return
+    text = plan.read_text("utf-8")
     if variants.calibration_epochs:
-        text = _EPOCHS.sub(f"epochs = {variants.calibration_epochs}", plan.read_text("utf-8"))
-        plan.write_text(text, "utf-8")
+        text = _EPOCHS.sub(f"epochs = {variants.calibration_epochs}", text)
+    for edit in variants.calibration_edits:
+        text, n = re.subn(edit.pattern, edit.new, text, flags=re.MULTILINE)
+        if not n:
+            raise CourseError(f"{PLAN_FILE} of {assignment_id} has nothing that matches {edit.pattern!r}")
+    plan.write_text(text, "utf-8")
     runs, assignment = variants.calibration_runs, course.assignment(assignment_id)
     wanted = dict.fromkeys(r.dataset or assignment.dataset for r in read_plan(directory).references)
     catalogue, store = load_catalogue(course.root), DataStore(settings.data_dir)

@@ -8,6 +8,10 @@
     calibration_runs = 6
     calibration_epochs = 20               # instead of those of calibration.toml, as the variants train shorter, too
     cell_time_limit_s = 60
+    made_up = ["cifar10", "vgg16"]        # stand-ins of the same shapes are made for these, see grader.audit.standins
+    [[calibration_edit]]                  # what [[shared]] does to the variants, done to calibration.toml, too
+    pattern = "momentum = 0.99"
+    new = "momentum = 0.5"
     [[shared]]                            # done to every variant first: shorter trainings
     do = "replace" ...
 
@@ -58,6 +62,13 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     open: tuple[Ident, ...] = ()
 
 
+class PlanEdit(Struct, frozen=True, forbid_unknown_fields=True):
+    """Replaces what ``pattern`` (multi-line mode) matches in ``calibration.toml``."""
+
+    pattern: str
+    new: str
+
+
 class Variants(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. ``shared``: operators done to every variant before its own."""
 
@@ -68,7 +79,9 @@ class Variants(Struct, frozen=True, forbid_unknown_fields=True):
     shared: tuple[AnyOperator, ...] = ()
     calibration_runs: Annotated[int, Meta(ge=3)] = 6
     calibration_epochs: Positive | None = None
+    calibration_edits: tuple[PlanEdit, ...] = field(default=(), name="calibration_edit")
     cell_time_limit_s: Annotated[float, Meta(gt=0)] = 60.0
+    made_up: tuple[str, ...] = ()
 
 
 def read_variants(assignment: Assignment, rubric: Rubric) -> Variants:

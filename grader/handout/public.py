@@ -92,12 +92,13 @@ def _thresholds(assignment: Assignment, rubric: Rubric) -> dict[str, Any]:
     numbers: dict[str, dict[str, float]] = {}
     for name, rule in rules.items():
         assert calibration is not None  # noqa: S101
-        value, scale = calibration.threshold(rule), 10**THRESHOLD_DECIMALS
-        values = calibration.distributions[rule.distribution].values
+        seen, scale = calibration.of(rule), 10**THRESHOLD_DECIMALS
+        rounded = math.floor if rule.side == "lower" else math.ceil
         numbers[name] = {
-            "value": (math.floor(value * scale) if rule.side == "lower" else math.ceil(value * scale)) / scale,
-            "reference_min": round(min(values), THRESHOLD_DECIMALS),
-            "reference_max": round(max(values), THRESHOLD_DECIMALS),
+            "value": rounded(seen.threshold(rule) * scale) / scale,
+            "doubt": rounded(seen.doubt(rule) * scale) / scale,
+            "reference_min": round(min(seen.values), THRESHOLD_DECIMALS),
+            "reference_max": round(max(seen.values), THRESHOLD_DECIMALS),
         }
     digest = calibration.dataset_digest if calibration else None
     return {"schema": 1, "dataset": assignment.dataset, "dataset_digest": digest, "thresholds": numbers}

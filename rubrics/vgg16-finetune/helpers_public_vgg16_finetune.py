@@ -11,18 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
+from grader.checks.files import is_trained
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, LayerFacts, Model
+from grader.evidence.events import SaveEvent
+from grader.recorder.arrays import weights_digest
 
 CIFAR10_TRAIN = 50_000
 SIDE_PX, CLASSES = 32, 10
 FEWEST_EPOCHS = 5
+WRONG_LABELS = 0.05
+"""Share of images with a label that is not theirs: nine in ten by shuffling, next to none by an accident of data."""
 TEST_SHARE = 0.01
 """A handful of CIFAR-10's images stands in both splits: one in a hundred is no chance."""
 VGG16_FILTERS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 VGG16_POOLS = 5
 FROZEN = 10
 """Convolutions up to ``block4_pool``: the first 15 layers of the model, the input, four poolings and these."""
+WEIGHTS_ONLY = ".weights.h5"
 _BEFORE = frozenset({"InputLayer", "Rescaling", "Normalization", "Resizing", "CenterCrop", "ZeroPadding2D", "Identity"})
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "Softmax"})
 _ACCURACY = re.compile(r"(?:正解率|認識率|accuracy)\s*[:=は]?\s*(?:(0?\.\d{2,6})|(\d{2}(?:\.\d+)?)\s*%)", re.IGNORECASE)
@@ -173,12 +179,12 @@ class Movement:
     """Which layers with weights training changed, over the whole chain of trainings.
 
     :ivar convolutions: for each convolution in order. :ivar head: whether any layer behind them changed.
-    :ivar flagged: how many convolutions are marked as not trainable.
+    :ivar ignored: how many convolutions changed although they are marked as not trainable.
     """
 
     convolutions: tuple[bool, ...]
     head: bool
-    flagged: int
+    ignored: int
 
     @property
     def still(self) -> int:
@@ -215,7 +221,7 @@ def movement(fit: TrainedFit, evidence: Evidence) -> Movement | None:
     return Movement(
         convolutions=tuple(moved for layer, moved in pairs if _is_convolution(layer)),
         head=any(changed[deep + 1 :]),
-        flagged=sum(_is_convolution(layer) and not layer.trainable for layer in layers),
+        ignored=sum(_is_convolution(layer) and moved and not layer.trainable for layer, moved in pairs),
     )
 
 
@@ -236,6 +242,49 @@ def _by_layer(layers: Sequence[LayerFacts], sizes: Sequence[int]) -> list[range]
             return None
         groups.append(range(start, position))
     return groups if position == len(sizes) else None
+
+
+def is_pretrained(fit: TrainedFit) -> bool | None:
+    """Whether the base began with the weights that ``keras.applications`` loaded; ``None`` where it cannot be told."""
+    evidence = fit.evidence
+    published = {load.weights for load in evidence.loads if load.application == "vgg16"} - {None}
+    first = fit.chain[0]
+    if not published or first.fit.weights_before is None:
+        return None
+    try:
+        before = evidence.weights(first.fit.weights_before)
+    except EvidenceError:
+        return None
+    layers = [layer for layer in first.model.layers if layer.params]
+    groups = _by_layer(layers, [a.size for a in before])
+    if groups is None:
+        return None
+    pairs = zip(layers, groups, strict=True)
+    kernels = [before[i] for layer, group in pairs if _is_convolution(layer) for i in group]
+    return weights_digest(kernels) in published
+
+
+# What was saved
+
+
+def is_whole(save: SaveEvent) -> bool:
+    """Whether the model was saved, not its weights alone."""
+    return save.whole and not save.file.endswith(WEIGHTS_ONLY)
+
+
+def holds_result(save: SaveEvent, fits: Iterable[TrainedFit], evidence: Evidence) -> bool:
+    """Whether a file holds what one of the trainings ended with, or an epoch of it that was kept on the way.
+
+    Such a checkpoint was written by this run, loaded again, and is not what a training began with.
+    """
+    trained = list(fits)
+    if save.weights is None:
+        return any(save.after_fit == fit.id for fit in trained)
+    if any(is_trained(save, fit) for fit in trained):
+        return True
+    begun = {fit.weights_digests[0] for fit in trained}
+    kept = {load.weights for load in evidence.loads if load.own} - begun - {None}
+    return save.weights in kept
 
 
 # Judging several trainings

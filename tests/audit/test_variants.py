@@ -25,14 +25,16 @@ from grader.pipeline import Graded
 from grader.rubric import Course
 from grader.rubric.course import bundled_course_dir
 
+AUDITED = sorted(path.parent.name for path in (bundled_course_dir() / "assignments").glob("*/audit"))
 
-@pytest.fixture(scope="module")
-def bundled():
+
+@pytest.fixture(scope="module", params=AUDITED)
+def bundled(request):
     course = Course()
-    return course.assignment("b2-1"), course.rubric("b2-1")
+    return course.assignment(request.param), course.rubric(request.param)
 
 
-def test_b2_1_has_forty_wrong_and_twenty_right_variants_each_another_notebook(bundled):
+def test_an_assignment_has_forty_wrong_and_twenty_right_variants_each_another_notebook(bundled):
     variants = read_variants(*bundled)
     kinds = [v.kind for v in variants.variants]
     assert kinds.count("wrong") >= 40

@@ -84,6 +84,9 @@ def test_public_thresholds_are_numbers_rounded_in_the_students_favour(kit_path, 
     assert set(numbers) == {"runs", "most"}
     assert 0 <= exact["runs"] - numbers["runs"]["value"] < 1e-4
     assert 0 <= numbers["most"]["value"] - exact["most"] < 1e-4
+    rules = course.rubric("a1").thresholds
+    assert 0 <= calibration.of(rules["runs"]).doubt(rules["runs"]) - numbers["runs"]["doubt"] < 1e-4
+    assert 0 <= numbers["most"]["doubt"] - calibration.of(rules["most"]).doubt(rules["most"]) < 1e-4
     assert (numbers["runs"]["reference_min"], numbers["runs"]["reference_max"]) == (0.9123, 0.9346)
     assert found["dataset_digest"] == "d1"
 
