@@ -131,7 +131,7 @@ class FileHooks:
         )
 
     def _application(self) -> str | None:
-        """Module of ``keras.applications`` that is loading its weights, such as ``vgg16``; ``None``: the notebook is."""
+        """Module of ``keras.applications`` that is loading its weights, ``vgg16`` say; ``None``: the notebook is."""
         frame: FrameType | None = sys._getframe(2)
         prefix = f"{self._package}.src.applications."
         for _ in range(_FRAMES):
