@@ -22,7 +22,8 @@ SEED = int(os.environ.get("GRADER_TEST_SEED", "1"))
 def test_nothing_is_lost_however_often_the_grader_is_killed(tmp_path):
     course = make_small_course(tmp_path / "course")
     crash = CrashTest(tmp_path, course.root, course.data, SEED)
-    assert crash.code == 1, "one hand-in cannot be read, so the class needs attention"
+    log = (tmp_path / "reference.log").read_text("utf-8")
+    assert crash.code == 1, f"one hand-in cannot be read, so the class needs attention; the grader said: {log[-3000:]}"
     crash.until(KILLS)
     assert crash.kills >= KILLS
     assert crash.finished >= 1

@@ -62,7 +62,7 @@ class Dataset:
     images: np.ndarray
     labels: np.ndarray
     name: str = "lit-pixels"
-    digest: str = "0" * 64
+    digest: str = "1f17" * 16  # of this data alone: held-out variants are kept by it
 
     def array(self, role: str) -> np.ndarray:
         return {"x_test": self.images, "y_test": self.labels}[role]
