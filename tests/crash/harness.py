@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -60,8 +61,8 @@ class CrashTest:
     def __init__(self, folder: Path, course: Path, data: Path, seed: int) -> None:
         self.folder = folder
         self.submissions = write_class(folder / "class")
-        self.temporary = folder / "tmp"
-        self.temporary.mkdir()
+        # Short, as the kernels' sockets lie in it and their paths have a limit of about 100 characters.
+        self.temporary = Path(tempfile.mkdtemp(prefix="crash-"))
         self.random = random.Random(seed)
         self.options = ["grade", "b2-1", str(self.submissions), "--course", str(course), "--jobs", "2", "--lang", "en"]
         self.environment = {

@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_nothing_is_lost_however_often_the_grader_is_killed(tmp_path):
     log = (tmp_path / "reference.log").read_text("utf-8")
     assert crash.code == 1, f"one hand-in cannot be read, so the class needs attention; the grader said: {log[-3000:]}"
     crash.until(KILLS)
+    shutil.rmtree(crash.temporary)
     assert crash.kills >= KILLS
     assert crash.finished >= 1
     sys.stdout.write(

@@ -195,7 +195,7 @@ def test_the_quick_budget_caps_rows_and_epochs_of_a_training_only(run, notebook,
 def test_a_training_that_fails_or_is_interrupted_keeps_what_it_reached(run, notebook, served_mnist, tmp_path):
     failing = MODEL.replace("log = model.fit(x, y[:600]", "log = model.fit(x, y[:5]")
     endless = "model.fit(x, y[:600], epochs=10**6, verbose=0)"
-    execution = run(notebook(TRAINING, failing, endless), datasets=served_mnist, cell_time_limit_s=12.0)
+    execution = run(notebook(TRAINING, failing, endless), datasets=served_mnist, cell_time_limit_s=25.0)
     assert execution.outcome is ExecutionOutcome.TIMEOUT
     evidence = read_evidence(tmp_path / "evidence")
     assert [fit.ended for fit in evidence.fits] == ["error", "interrupted"]
