@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "grader"
 LINES = (
     {"recorder"},
     {"model", "errors", "scratch"},
-    {"config", "messages", "rubric", "datasets", "evidence", "sandbox"},
+    {"config", "messages", "rubric", "datasets", "evidence", "people", "sandbox"},
     {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout"},
     {"pipeline", "calibration"},
     {"audit"},

@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 
 from grader.intake.filename import Claim
-from grader.intake.roster import Roster, id_key, name_key
+from grader.intake.roster import Roster
 from grader.model import Student, Text
+from grader.people import id_key, name_key
 
 HEADER = Text("the header cell")
 ROSTER = Text("the roster")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from grader.errors import UsageError
 from grader.model import Student
+from grader.people import id_key, name_key, name_words, same_person
 
 # Headers as they are compared (letters and digits only, lower case), the most telling first.
 _HEADERS = {
@@ -23,21 +24,6 @@ _HEADERS = {
     "email": "メールアドレス メール emailaddress email mail mailaddress 邮箱 電子郵件 почта",
 }
 _ROSTER_LIMIT_BYTES = 32 * 2**20
-
-
-def id_key(ident: str) -> str:
-    """A student number as it is compared: NFKC, upper case, only letters and digits."""
-    return "".join(c for c in unicodedata.normalize("NFKC", ident).upper() if c.isalnum())
-
-
-def _words(name: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name).casefold())
-
-
-def name_key(name: str) -> str:
-    """A name as it is compared: NFKC, lower case, only letters; the words of a name in an alphabet in sorted order."""
-    words = _words(name)
-    return "".join(words if any("\u3040" <= c <= "\u9fff" for word in words for c in word) else sorted(words))
 
 
 class Roster:
@@ -56,7 +42,7 @@ class Roster:
             for ident in (student.id, *(aliases[place] if place < len(aliases) else ())):
                 ids[id_key(ident or "")].add(place)
             emails[(student.email or "").casefold()].add(place)
-            words = _words(student.name or "")
+            words = name_words(student.name or "")
             # Exports of an LMS join the words of a name in one order or the other.
             for key in (name_key(student.name or ""), "".join(words), "".join(words[::-1])):
                 names[key].add(place)
@@ -178,18 +164,9 @@ def without_student(path: Path, student: Student) -> str | None:
     rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
     first = next(i for i, row in enumerate(rows) if any(map(str.strip, row)))
     columns = _columns(rows[first])
-    kept = [row for i, row in enumerate(rows) if i <= first or not _is(_student(row, columns)[0], student)]
+    kept = [row for i, row in enumerate(rows) if i <= first or not same_person(_student(row, columns)[0], student)]
     if len(kept) == len(rows):
         return None
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(kept)
     return out.getvalue()
-
-
-def _is(entry: Student, student: Student) -> bool:
-    if entry.id and student.id:
-        return id_key(entry.id) == id_key(student.id)
-    if entry.email and student.email:
-        return entry.email.casefold() == student.email.casefold()
-    nothing_else = not any((entry.id, entry.email, student.id, student.email))
-    return nothing_else and bool(entry.name) and name_key(entry.name or "") == name_key(student.name or "")

@@ -48,12 +48,13 @@ def forget_student(settings: Settings, wanted: str) -> Forgetting:
     student = find_student(book, wanted)
     key = wanted if student == Student() else None
     assignments = book.assignments()
-    pages = _pages(settings, book, assignments, student, key)
+    pages = _pages(workspace, book, assignments)
     removed: list[Path] = []
 
-    def remove(files: Sequence[KeptFile]) -> None:
-        paths = [path for file in files for path in _files(workspace, file)]
-        removed.extend(path for path in dict.fromkeys([*pages, *paths]) if _remove(path))
+    def remove(files: Sequence[KeptFile], shared: frozenset[str]) -> None:
+        paths = [path for file in files for path in pages.get(file, ())]
+        paths += [path for file in files if file.digest not in shared for path in _files(workspace, file)]
+        removed.extend(path for path in dict.fromkeys(paths) if _remove(path))
 
     rows = forget(book, student, key, remove)
     book.close()
@@ -63,19 +64,10 @@ def forget_student(settings: Settings, wanted: str) -> Forgetting:
     return Forgetting(rows, tuple(removed), backups, tuple(_published(settings, assignments)))
 
 
-def _pages(
-    settings: Settings, book: Gradebook, assignments: Iterable[str], student: Student, key: str | None
-) -> list[Path]:
-    """Reports of the person, for students and for staff."""
-    workspace = settings.workspace.resolve()
-    found: list[Path] = []
-    for assignment in assignments:
-        owners = {a.id: a.student_key for a in book.attempts(assignment)}
-        for stored in book.latest_results(assignment):
-            theirs = owners[stored.attempt_id] == key if key else stored.result.student == student
-            if theirs or (student.id and stored.result.student.id == student.id):
-                found += report_paths(workspace, stored.result)
-    return found
+def _pages(workspace: Path, book: Gradebook, assignments: Iterable[str]) -> dict[KeptFile, tuple[Path, Path]]:
+    """The reports of every attempt, for its student and for staff."""
+    latest = (stored.result for assignment in assignments for stored in book.latest_results(assignment))
+    return {KeptFile(r.assignment, r.digest, r.source): report_paths(workspace, r) for r in latest}
 
 
 def _files(workspace: Path, file: KeptFile) -> list[Path]:

@@ -10,10 +10,11 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from grader.recorder import arrays
+from grader.recorder.importing import rebind
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -37,18 +38,19 @@ class FileHooks:
         model = self._hooks.keras.Model
         for name, whole in _SAVERS.items():
             if hasattr(model, name):
-                setattr(model, name, self._saver(getattr(model, name), whole, 0))
+                setattr(model, name, self._saver(getattr(model, name), whole))
         model.load_weights = self._weights_loader(model.load_weights)
+        homes = (self._package, "tensorflow")
         saving = sys.modules.get(f"{self._package}.src.saving.saving_api")
         if saving is not None:
-            _replace(self._package, saving, "save_model", self._saver(saving.save_model, True, 0))
-            _replace(self._package, saving, "load_model", self._model_loader(saving.load_model))
+            rebind(saving.save_model, self._saver(saving.save_model, True), homes)
+            rebind(saving.load_model, self._model_loader(saving.load_model), homes)
         exporting = sys.modules.get("tensorflow.python.saved_model.save")
         if exporting is not None:
-            _replace("tensorflow", exporting, "save", self._saver(exporting.save, True, 0))
+            rebind(exporting.save, self._saver(exporting.save, True), ("tensorflow",))
 
-    def _saver(self, original: Callable[..., Any], whole: bool, place: int) -> Callable[..., Any]:
-        """A function of a model and a path; ``place``: of the model among the arguments."""
+    def _saver(self, original: Callable[..., Any], whole: bool) -> Callable[..., Any]:
+        """A function of a model and a path."""
 
         @functools.wraps(original)
         def save(*args: Any, **kwargs: Any) -> Any:
@@ -58,8 +60,8 @@ class FileHooks:
                 result = original(*args, **kwargs)
             finally:
                 self._session.depth -= 1
-            model = args[place] if len(args) > place else kwargs.get("model") or kwargs.get("obj")
-            file = args[place + 1] if len(args) > place + 1 else kwargs.get("filepath") or kwargs.get("export_dir")
+            model = args[0] if args else kwargs.get("model") or kwargs.get("obj")
+            file = args[1] if len(args) > 1 else kwargs.get("filepath") or kwargs.get("export_dir")
             self._hooks.quietly("save", lambda: self._note_saved(model, file, whole, outermost))
             return result
 
@@ -141,15 +143,6 @@ class FileHooks:
                 return name.removeprefix(prefix)
             frame = frame.f_back
         return None
-
-
-def _replace(package: str, module: ModuleType, name: str, wrapper: Callable[..., Any]) -> None:
-    """Puts ``wrapper`` wherever the function of ``module`` is bound; what is imported later finds it there."""
-    original = vars(module)[name]
-    for full_name, other in list(sys.modules.items()):
-        if isinstance(other, ModuleType) and full_name.split(".", 1)[0] in (package, "tensorflow"):
-            for key in [k for k, v in list(vars(other).items()) if v is original]:
-                vars(other)[key] = wrapper
 
 
 def _name(file: Any) -> str:

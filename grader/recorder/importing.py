@@ -6,8 +6,9 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from types import ModuleType
+from typing import Any
 
 
 class _Loader(importlib.abc.Loader):
@@ -65,3 +66,11 @@ class AfterImport(importlib.abc.MetaPathFinder):
                     spec.loader = _Loader(spec.loader, once)
                 return spec
         return None
+
+
+def rebind(original: Any, wrapper: Any, packages: Collection[str]) -> None:
+    """Puts ``wrapper`` wherever ``packages`` have bound ``original``; what is imported later finds it there."""
+    for full_name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and full_name.split(".", 1)[0] in packages:
+            for name in [k for k, v in list(vars(module).items()) if v is original]:
+                vars(module)[name] = wrapper

@@ -22,6 +22,7 @@ from grader.recorder import arrays, facts
 from grader.recorder.compatibility import give_sequential_ends
 from grader.recorder.files import FileHooks
 from grader.recorder.guard import Guard
+from grader.recorder.importing import rebind
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
@@ -105,13 +106,7 @@ class KerasHooks:
             self.session.seeds.exactly(original, seed)
             self.session.initializer_random.seed(int(seed))
 
-        # Wherever Keras has it, the module that defines it as well: ``tf.keras.utils`` is only made later, from there.
-        for name, owner in list(sys.modules.items()):
-            if (
-                name.startswith(self.keras.__name__)
-                and getattr(owner, "__dict__", {}).get("set_random_seed") is original
-            ):
-                vars(owner)["set_random_seed"] = set_random_seed
+        rebind(original, set_random_seed, (self.keras.__name__,))  # ``tf.keras.utils`` is only made later, from there
         self._original_set_random_seed = original
 
     def reseed(self, *parts: object) -> int:

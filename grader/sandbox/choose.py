@@ -22,6 +22,7 @@ from grader.sandbox import bpf, landlock, syscalls
 from grader.sandbox.box import Box, Sandbox
 from grader.sandbox.cgroup import controllers
 from grader.sandbox.spec import Limits
+from grader.scratch import scratch_prefix
 
 MECHANISMS = ("namespaces", "bwrap")  # the strongest first
 _SELFTEST = Path(__file__).with_name("selftest.py")
@@ -88,8 +89,8 @@ def trial(name: str) -> Trial:
 def examine(sandbox: Sandbox) -> str | None:
     """Starts a process in the sandbox that looks around; what is wrong, or ``None``."""
     with contextlib.ExitStack() as stack:
-        outside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-try-")))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grader-try-")))
+        outside = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=scratch_prefix("try"))))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=scratch_prefix("try"))))
         facts = _facts(stack, outside, scratch)
         (scratch / "facts.json").write_text(json.dumps(facts), "utf-8")
         limits = Limits(memory_mib=512, processes=64, temporary_mib=16)

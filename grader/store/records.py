@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from grader.errors import StoreError
 from grader.model import Result, Student, Text
+from grader.people import folded
 
 _T = TypeVar("_T")
 
@@ -70,11 +70,6 @@ class Event:
     criterion: str | None = None
     points: float | None = None
     status: str | None = None
-
-
-def folded(text: str | None) -> str:
-    """``text`` as numbers, addresses and names are compared: full-width forms and case make no difference."""
-    return unicodedata.normalize("NFKC", text or "").casefold().strip()
 
 
 def student_key(student: Student, digest: str) -> str:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from grader.errors import StoreError, UsageError
 from grader.model import Student
+from grader.people import folded, is_known_by_name_only, same_name, same_person
 from grader.store.database import BUSY_TIMEOUT_S
 from grader.store.gradebook import Gradebook
-from grader.store.records import decode, folded
+from grader.store.records import decode
 
 _CHILDREN = ("results", "edits", "choices")
 
@@ -25,6 +26,10 @@ class KeptFile:
     assignment: str
     digest: str
     source: str
+
+
+BeforeRows = Callable[[Sequence[KeptFile], frozenset[str]], None]
+"""Takes the files whose rows are about to go, and the digests of those that another student handed in as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +109,15 @@ def forget(
     book: Gradebook,
     student: Student,
     key: str | None = None,
-    first: Callable[[Sequence[KeptFile]], None] = lambda files: None,
+    first: BeforeRows = lambda files, shared: None,
 ) -> Forgotten:
     """Removes every row of ``student``, and its traces in the file's free pages.
 
     The one exception to "nothing is deleted": the triggers that forbid it are away for this transaction alone.
 
     :param key: digest of an attempt of nobody known, in place of a student.
-    :param first: is given the files that nobody else handed in, to remove them while the rows are still there: an
-        interrupted removal can then be run again.
+    :param first: is given what is about to go, to remove files while the rows are still there: an interrupted removal
+        can then be run again.
     :raises StoreError: the gradebook cannot be written.
     """
     with _connected(book.path) as connection:
@@ -129,11 +134,9 @@ def forget(
     return forgotten
 
 
-def _remove(
-    connection: sqlite3.Connection, student: Student, key: str | None, first: Callable[[Sequence[KeptFile]], None]
-) -> Forgotten:
+def _remove(connection: sqlite3.Connection, student: Student, key: str | None, first: BeforeRows) -> Forgotten:
     rows = connection.execute("SELECT id, assignment, digest, source, student_key, student FROM attempts").fetchall()
-    theirs = [r for r in rows if (r[4] == key if key else _same(decode(r[5], Student), student))]
+    theirs = [r for r in rows if (r[4] == key if key else same_person(decode(r[5], Student), student))]
     digests = {r[2] for r in theirs}
     own = {r[0] for r in theirs}
     shared = frozenset(r[2] for r in rows if r[2] in digests and r[0] not in own and r[4] != r[2])
@@ -141,7 +144,7 @@ def _remove(
     theirs += [r for r in rows if r[0] not in own and r[2] in digests - shared and r[4] == r[2]]
     ids = [r[0] for r in theirs]
     files = tuple(KeptFile(r[1], r[2], r[3]) for r in theirs)
-    first([file for file in files if file.digest not in shared])
+    first(files, shared)
     triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         connection.execute(f'DROP TRIGGER "{name}"')
@@ -150,26 +153,9 @@ def _remove(
     _delete(connection, "attempts", "id", ids)
     for _, sql in triggers:
         connection.execute(sql)
-    left = [r for r in rows if r[0] not in set(ids) and _namesake(decode(r[5], Student), student)]
-    namesakes = tuple(dict.fromkeys(r[2] for r in left))
-    return Forgotten(files, shared, namesakes, counts["results"], counts["edits"], counts["choices"])
-
-
-def _same(one: Student, other: Student) -> bool:
-    """Whether both are surely one person: by the number where both have one, else by the address.
-
-    A name alone joins only those of whom nothing else is known: others may bear it, and what is removed is gone.
-    """
-    for mine, yours in ((one.id, other.id), (one.email, other.email)):
-        if mine and yours:
-            return folded(mine) == folded(yours)
-    nothing_else = not any((one.id, one.email, other.id, other.email))
-    return nothing_else and bool(one.name) and folded(one.name) == folded(other.name)
-
-
-def _namesake(one: Student, other: Student) -> bool:
-    known_only_by_name = not one.id and not one.email
-    return known_only_by_name and bool(other.name) and folded(one.name) == folded(other.name)
+    left = ((r[2], decode(r[5], Student)) for r in rows if r[0] not in set(ids))
+    namesakes = dict.fromkeys(digest for digest, who in left if is_known_by_name_only(who) and same_name(who, student))
+    return Forgotten(files, shared, tuple(namesakes), counts["results"], counts["edits"], counts["choices"])
 
 
 def _delete(connection: sqlite3.Connection, table: str, column: str, ids: Sequence[int]) -> int:

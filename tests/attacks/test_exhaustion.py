@@ -1,14 +1,10 @@
 """Too much of everything: the attempt ends with a word for it, within its limits, and nothing of it lives on."""
 
 import os
-import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from attacks.running import SANDBOXES, outputs, run_for_execution, run_notebook, tree
 
 from grader.model import CellOutcome, ExecutionOutcome

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from attacks.forgeries import FORGERIES
 from attacks.running import SANDBOXES
 from small_course import make_small_course

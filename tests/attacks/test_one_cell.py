@@ -1,13 +1,9 @@
 """Reading, writing and talking to what is not one's own: refused in every sandbox that works here."""
 
 import json
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from attacks.catalogue import NETWORK, READING, WRITING, OneCell
 from attacks.running import SANDBOXES, outputs, run_notebook, tree
 from attacks.world import CANARY, made_world

@@ -1,16 +1,12 @@
 """Three variants through everything, on small data of the tests' own making."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from small_course import make_small_course
 from typer.testing import CliRunner
 
 from grader.cli.app import app
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from small_course import make_small_course
 
 VARIANTS = """
 language = "en"

@@ -1,11 +1,10 @@
 """References on a network of keras.applications: VGG16 with made-up weights."""
 
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from small_vgg import N_TRAIN, make_vgg_course, write_weights
 
 from grader.calibration import calibrate, read_plan, rubric_directory
 from grader.calibration.measure import plan_for, weights_files
@@ -13,9 +12,6 @@ from grader.datasets import DataStore, find_dataset, load_catalogue
 from grader.errors import CourseError, DataError
 from grader.rubric import Course, bundled_course_dir
 from grader.verification import predict_models
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from small_vgg import N_TRAIN, make_vgg_course, write_weights
 
 IDENT = "vgg16-finetune"
 PLAN = bundled_course_dir() / "rubrics" / IDENT / "calibration.toml"

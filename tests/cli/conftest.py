@@ -4,15 +4,12 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import nbformat
 import pytest
+from small_course import make_small_course
 
 from grader.cli import main
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from small_course import make_small_course
 
 
 @dataclass(frozen=True)

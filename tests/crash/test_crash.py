@@ -6,11 +6,8 @@
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from crash.harness import CrashTest
 from small_course import make_small_course
 

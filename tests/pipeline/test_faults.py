@@ -12,8 +12,6 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from result_rows import check_rows, parse
 
 from grader.intake import collect

@@ -1,33 +1,10 @@
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from attempt_fixtures import attempt, course, no_plugins
+from checks_factory import bpnn, cnn
+from small_vgg import make_vgg_course
+from vgg_attempt import VggAttempt
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-_PATH = Path(__file__).resolve().parents[1] / "checks" / "factory.py"
-if "checks_factory" not in sys.modules:
-    _spec = importlib.util.spec_from_file_location("checks_factory", _PATH)
-    sys.modules["checks_factory"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules["checks_factory"])
-
-
-@pytest.fixture(scope="session")
-def course(tmp_path_factory):
-    from checks_factory import make_course
-
-    return make_course(tmp_path_factory.mktemp("course"))
-
-
-@pytest.fixture
-def attempt(course, tmp_path, monkeypatch):
-    from checks_factory import Attempt
-
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    return Attempt(course, tmp_path / "evidence")
-
+__all__ = ["attempt", "course", "no_plugins"]
 
 ANSWER_1 = "学習後のフィルタは明るい部分と暗い部分に分かれ、数字の線の向きを見つける形に変わったと考えた。"
 ANSWER_2 = "CNN は同じフィルタを画像全体で使うので、少ない枚数でも BPNN より数字の特徴を学習しやすかったと考えられる。"
@@ -36,8 +13,6 @@ ANSWER_2 = "CNN は同じフィルタを画像全体で使うので、少ない�
 @pytest.fixture
 def complete(attempt):
     """Everything that is asked for."""
-    from checks_factory import bpnn, cnn
-
     attempt.base = attempt.fit(cnn(20), attempt.train, accuracy=0.98, epochs=10)
     attempt.figure()
     attempt.markdown("## 課題 B2-1-1")
@@ -53,15 +28,9 @@ def complete(attempt):
 
 @pytest.fixture(scope="session")
 def vgg_course(tmp_path_factory):
-    from small_vgg import make_vgg_course
-
     return make_vgg_course(tmp_path_factory.mktemp("vgg"))
 
 
 @pytest.fixture
-def vgg_attempt(vgg_course, tmp_path, monkeypatch):
-    from vgg_attempt import VggAttempt
-
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+def vgg_attempt(vgg_course, tmp_path, no_plugins):
     return VggAttempt(vgg_course, tmp_path / "evidence")

@@ -1,14 +1,5 @@
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-
-if "conv_factory" not in sys.modules:
-    _spec = importlib.util.spec_from_file_location("conv_factory", Path(__file__).with_name("factory.py"))
-    sys.modules["conv_factory"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules["conv_factory"])
-from conv_factory import TASK, ConvAttempt, make_course
+from conv_attempt import TASK, ConvAttempt, make_course
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +8,7 @@ def course(tmp_path_factory):
 
 
 @pytest.fixture
-def attempt(course, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+def attempt(course, tmp_path, no_plugins):
     return ConvAttempt(course, tmp_path / "evidence")
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from conv_factory import above
+from conv_attempt import above
 
 from grader.model import CellOutcome
 

@@ -1,7 +1,7 @@
 """Accuracies that a notebook states or evaluates, held against what was measured."""
 
 import pytest
-from conv_factory import above
+from conv_attempt import above
 
 from grader.model import Budget, FlagKind
 

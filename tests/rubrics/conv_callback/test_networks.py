@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from checks_factory import FLATTEN, POOL, conv, dense
-from conv_factory import DISCUSSION, above, network
+from conv_attempt import DISCUSSION, above, network
 
 from grader.model import FlagKind
 from grader.rubric import Course

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conv_factory import RISING, Callback, above, stopper
+from conv_attempt import RISING, Callback, above, stopper
 
 from grader.model import FlagKind
 

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from checks_factory import REPOSITORY
-from conv_factory import RIGHT, RISING, TASK, Callback, ConvAttempt, above, stopper
+from conv_attempt import RIGHT, RISING, TASK, Callback, ConvAttempt, above, stopper
 
 from grader.messages import Catalogue
 from grader.model import CellOutcome

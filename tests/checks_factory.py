@@ -28,7 +28,7 @@ from grader.model import (
 )
 from grader.recorder.rows import row_digests
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 N_TRAIN, N_TEST = 3_000, 400
 
 
