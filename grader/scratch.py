@@ -8,8 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import psutil
-
 SCRATCH_PREFIX = "grader-"
 _NAMED = re.compile(rf"{SCRATCH_PREFIX}(\d+)-[\w-]+")
 
@@ -21,6 +19,8 @@ def scratch_prefix(purpose: str = "") -> str:
 
 def remove_strays() -> list[Path]:
     """Deletes this user's temporary folders whose grader is gone; what was deleted. Never an error."""
+    import psutil  # not needed for names, which the sandboxes' own small programs make as well
+
     removed = []
     for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
         named = _NAMED.fullmatch(path.name)

@@ -186,6 +186,12 @@ class TrainedFit:
         """Whether some layer of the model convolves."""
         return is_convolutional(self.model)
 
+    @property
+    def began_elsewhere(self) -> bool:
+        """Whether it, or one it went on from, began with weights that nothing recorded made: of what, nobody knows."""
+        moved = {event.fit for event in self.evidence.moved}
+        return any(f.id in moved for f in self.chain)
+
     @cached_property
     def weights_digests(self) -> tuple[str | None, str | None]:
         """Digest of the weights before and after this training; ``None`` where they are unknown."""

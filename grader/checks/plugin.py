@@ -41,6 +41,7 @@ from grader.checks.facts import DataFacts, NotebookCell, Submission, TrainedFit
 from grader.checks.judge import JUDGE, PLANNED, Judge
 from grader.checks.requests import CheckRequest
 from grader.checks.thresholds import Thresholds
+from grader.checks.unseen import leave_unseen_training
 from grader.checks.verdicts import Say, Verdict
 from grader.evidence import Evidence, Model
 from grader.model import Execution, Outcome, Text
@@ -142,8 +143,10 @@ def models(submission: Submission) -> tuple[Model, ...]:
 
 
 @pytest.fixture
-def fits(submission: Submission) -> tuple[TrainedFit, ...]:
+def fits(say: Say, submission: Submission) -> tuple[TrainedFit, ...]:
     """Trainings in order."""
+    if not submission.fits:
+        leave_unseen_training(say, submission)
     return submission.fits or _blocked(NO_TRAINING, RUN_FIRST)
 
 

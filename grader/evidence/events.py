@@ -235,6 +235,16 @@ class TamperEvent(Event, frozen=True, tag="tamper"):
     by: Name | None = None
 
 
+class MovedEvent(Event, frozen=True, tag="moved"):
+    """Weights of a model were changed by something else than ``fit`` (:mod:`grader.recorder.moved`).
+
+    ``fit``: the training that began with them; ``None``: seen after the last cell.
+    """
+
+    model: Ident
+    fit: Ident | None = None
+
+
 class ProbeEvent(Event, frozen=True, tag="probe"):
     """A callback was driven through a made-up run after the notebook had ended.
 
@@ -288,6 +298,7 @@ AnyEvent = (
     | LoadEvent
     | CustomPredictionEvent
     | TamperEvent
+    | MovedEvent
     | ProbeEvent
     | LevelEvent
     | NoteEvent

@@ -143,6 +143,7 @@ class Evidence:
     probes: tuple[ev.ProbeEvent, ...] = ()
     levels: tuple[ev.LevelEvent, ...] = ()
     tampering: tuple[ev.TamperEvent, ...] = ()
+    moved: tuple[ev.MovedEvent, ...] = ()
     faults: tuple[str, ...] = ()
 
     def notebook(self) -> dict[str, Any]:
@@ -200,6 +201,7 @@ class _Builder:
         self.probes: list[ev.ProbeEvent] = []
         self.levels: list[ev.LevelEvent] = []
         self.tampering: list[ev.TamperEvent] = []
+        self.moved: list[ev.MovedEvent] = []
         self.versions: dict[str, str] = {}
         self.faults: list[str] = []
 
@@ -235,6 +237,8 @@ class _Builder:
                 self.levels.append(event)
             case ev.TamperEvent():
                 self.tampering.append(event)
+            case ev.MovedEvent():
+                self.moved.append(event)
 
     def _training(self, event: ev.FitStartEvent | ev.EpochEvent | ev.FitEndEvent) -> None:
         if isinstance(event, ev.FitStartEvent):
@@ -328,5 +332,6 @@ def read_evidence(directory: Path) -> Evidence:
         probes=tuple(builder.probes),
         levels=tuple(builder.levels),
         tampering=tuple(builder.tampering),
+        moved=tuple(builder.moved),
         faults=tuple(faults[:FAULTS_LIMIT] + builder.faults),
     )

@@ -264,6 +264,13 @@ class _Run:
         killed_by_system = self.box is not None and self.box.out_of_memory
         return killed_by_system or (self.memory is not None and self.memory.exceeded)
 
+    def _peak_mib(self) -> float | None:
+        """The highest sample; at least the limit where the system ended it there, between two samples."""
+        if self.memory is None:
+            return None
+        reached = self.request.memory_limit_mib if self.outcome is ExecutionOutcome.MEMORY else 0.0
+        return round(max(self.memory.peak_mib, reached), 1)
+
     def _left_s(self) -> float:
         return self.request.time_limit_s - (time.monotonic() - self.started)
 
@@ -375,7 +382,7 @@ class _Run:
             budget=self.request.budget,
             seed=self.request.seed,
             duration_s=round(time.monotonic() - self.started, 3),
-            peak_memory_mib=round(self.memory.peak_mib, 1) if self.memory else None,
+            peak_memory_mib=self._peak_mib(),
             cells=tuple(self.cells),
             trained_fits=facts.fits,
             replayed_fits=0,

@@ -121,6 +121,7 @@ class FileHooks:
         own = path in self._written and self._written[path] == _stamp(path)
         changed = whole or before is None or before != after
         ident = self._hooks.track(model).ident
+        self._hooks.weights.know(model)
         self._session.emit(
             "load",
             model=ident,

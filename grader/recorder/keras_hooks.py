@@ -23,6 +23,7 @@ from grader.recorder.compatibility import give_sequential_ends
 from grader.recorder.files import FileHooks
 from grader.recorder.guard import Guard
 from grader.recorder.importing import rebind
+from grader.recorder.moved import WeightsWatch
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
@@ -49,6 +50,7 @@ class KerasHooks:
         self.session = session
         self.guard = guard or Guard(session)
         self.keras = keras
+        self.weights = WeightsWatch(self)
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
         # The models themselves: a name that is bound to the next model must not lose the one before. The latest count.
         self.custom_fits: deque[tuple[str, Any, dict[str, Any]]] = deque(maxlen=CUSTOM_FITS_LIMIT)
@@ -71,6 +73,7 @@ class KerasHooks:
             # Where it is defined: Keras 3 does not compile a loaded model whose class has a `compile` of its own.
             owner = next((cls for cls in model.__mro__ if name in vars(cls)), model)
             setattr(owner, name, self._wrapped(getattr(model, name), wrapper))
+        self.weights.install()
         FileHooks(self).install()
         self.guard.watch_keras(self)
 
@@ -179,6 +182,7 @@ class KerasHooks:
             given = _bound(call, args, kwargs)
             self.track(model).compiled = {"loss": given.get("loss"), "metrics": given.get("metrics")}
             self.emit_model(model)
+            self.weights.first_look(model)
 
         self.quietly("compile", record)
         return result

@@ -80,6 +80,7 @@ class Recorder:
         if self.hooks is None:
             return
         hooks = self.hooks
+        self._safely("weights", lambda: hooks.quietly("weights", hooks.weights.look_at_all))
         if inputs_file is not None and hooks.custom_fits:
             self.session.depth += 1
             self._safely("custom predictions", lambda: predict_custom(self.session, hooks, Path(inputs_file)))

@@ -114,6 +114,7 @@ class Training:
         given = self.arguments
         weights = None
         if self.model.built:
+            self.hooks.weights.look(self.model, self.ident)
             name = f"{self.ident}.before.npz"
             weights = arrays.save_weights(self.hooks.path(name), self.model.get_weights())
         split = given.get("validation_split") or None
@@ -162,6 +163,7 @@ class Training:
         weights = None
         if self.model.built:
             weights = arrays.save_weights(self.hooks.path(f"{self.ident}.after.npz"), self.model.get_weights())
+            self.hooks.weights.know(self.model)
         planned = self.planned_epochs - int(self.arguments.get("initial_epoch") or 0)
         if reason == "completed" and self.epochs_run < planned and getattr(self.model, "stop_training", False):
             reason = "stopped"

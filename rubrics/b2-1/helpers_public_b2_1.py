@@ -90,6 +90,8 @@ def standing(fit: TrainedFit, data: DataFacts | None) -> Standing:
         return Standing.UNFINISHED
     if data is not None and len(fit.unique_rows) and data.share(fit.unique_rows, "train") < SAME_SHARE:
         return Standing.UNKNOWN
+    if fit.began_elsewhere:
+        return Standing.UNKNOWN
     return Standing.RIGHT if _is_right(fit, fit.n_rows) else Standing.NEAR
 
 

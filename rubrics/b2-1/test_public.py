@@ -9,6 +9,7 @@ import pytest
 from helpers_public_b2_1 import Standing
 
 from grader.checks.runs import every_cell_runs
+from grader.checks.unseen import leave_unseen_training
 from grader.model import FlagKind
 
 CLAIM_TOLERANCE = 0.02
@@ -134,7 +135,7 @@ def test_a_convolutional_model_was_trained_on_600_images(say, submission, fits, 
         case Standing.RIGHT:
             say.passed(**seen)
         case Standing.UNKNOWN:
-            say.needs_review("unknown-images", **seen)
+            say.needs_review("began-elsewhere" if fit.began_elsewhere else "unknown-images", **seen)
         case Standing.SPOILED:
             key, facts = b2.spoiled(fit, data)
             say.partial(0.5, key, **facts, **seen)
@@ -155,6 +156,7 @@ def explain_none_small(say, submission, convolutional, data):
     others = [f for f in convolutional if f.n_rows and f.n_rows < 0.7 * b2.n_train(data)]
     if size := b2.nearest_size(others):
         say.failed("other-size", rows=size)
+    leave_unseen_training(say, submission)
     trained = {f.model.id for f in submission.fits}
     untrained = [m for m in submission.evidence.models if m.layers_of("Conv2D") and m.id not in trained]
     say.failed("never-trained" if untrained else "missing")
@@ -175,10 +177,14 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
     flag_wrong_claims(say, submission, answers, valid, data)
     flag_other_evaluations(say, valid, data)
     if not valid:
+        leave_unseen_training(say, submission)
         say.blocked("no-model")
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
         explain_missing(say, valid[-1], data)
+    if all(f.began_elsewhere for f in measured):
+        say.needs_review("began-elsewhere", test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell)
+    measured = [f for f in measured if not f.began_elsewhere]
     bound = threshold("small-data-accuracy")
     enough = [f for f in measured if f.measured_accuracy >= bound.value]
     fit = enough[-1] if enough else max(measured, key=lambda f: f.measured_accuracy)
@@ -286,6 +292,7 @@ def test_it_is_compared_with_a_network_without_convolution(say, submission, answ
         say.partial(0.5, key, cell=small[-1].cell, rows=small[-1].n_rows)
     if others and (size := b2.nearest_size(others)):
         say.failed("other-size", cell=others[-1].cell, rows=size)
+    leave_unseen_training(say, submission)
     say.failed("missing")
 
 

@@ -124,7 +124,8 @@ def test_the_traceback_of_the_bug_is_for_staff_alone(batch):
 
 
 def test_memory_is_ended_near_its_limit(batch):
-    assert batch[1]["memory"]["execution"]["peak_memory_mib"] > 1024
+    """A control group ends it at its limit, a watch from outside shortly after."""
+    assert batch[1]["memory"]["execution"]["peak_memory_mib"] >= 1024
 
 
 def test_what_cannot_be_graded_yet_ends_with_1(batch):
@@ -319,13 +320,16 @@ def test_a_batch_that_is_broken_off_tells_its_display_what_was_done(context, tmp
         yield next(as_completed(futures))
         raise KeyboardInterrupt
 
+    def hold_the_second(batch):
+        if batch.done and batch.running:
+            batch.cancelled.wait(60)
+
     monkeypatch.setattr(batch_module, "as_completed", interrupted)
-    batch = Batch(3)
+    batch = Batch(3, hold_the_second)
     with pytest.raises(KeyboardInterrupt):
         grade_batch(context, attempts, batch=batch)
     assert batch.cancelled.is_set()
-    assert 1 <= len(batch.done) <= 2
-    assert len(counting_results(context)) == len(batch.done)
+    assert len(batch.done) == len(counting_results(context)) == 1
     assert len(list((context.workspace / "submissions").iterdir())) == 3
 
 

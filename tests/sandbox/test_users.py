@@ -72,8 +72,8 @@ def test_an_ordinary_user_gets_the_same_walls(name):
     with tempfile.TemporaryDirectory() as folder:
         package = Path(grader.__file__).parent
         shutil.copytree(package / "sandbox", f"{folder}/grader/sandbox")
-        for module in ("__init__.py", "errors.py"):
-            shutil.copy(package / module, f"{folder}/grader/{module}")
+        for module in package.glob("*.py"):
+            shutil.copy(module, f"{folder}/grader/{module.name}")
         for path in (Path(folder), *Path(folder).rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
