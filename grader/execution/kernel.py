@@ -9,22 +9,23 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 import grader.recorder
+from grader.execution.provisioner import WarmProvisioner, WarmStart
+from grader.execution.request import ExecutionRequest
+from grader.execution.sockets import require_socket_folder
+from grader.model import Budget, GpuSlot
 from grader.sandbox.box import Box
+from grader.sandbox.gpu import gpu_mounts
 from grader.sandbox.spec import Limits
 from grader.scratch import scratch_prefix
-
-if TYPE_CHECKING:
-    from grader.execution.run import ExecutionRequest
+from grader.warm import WarmPool, warm_works
 
 _AFTERWARDS_S = 600  # starting, and what is asked of the kernel after the last cell
 
@@ -50,15 +51,20 @@ class Scratch:
     root: Path
 
     @classmethod
-    def make(cls) -> Scratch:
-        """A new private folder; short, as socket paths have a limit of about 100 characters."""
-        scratch = cls(Path(tempfile.mkdtemp(prefix=scratch_prefix())))
-        for folder in (scratch.work, scratch.home, scratch.claims, scratch.library / "grader", scratch.temporary):
+    def make(cls, *, ship: bool = True) -> Scratch:
+        """A new private folder; short, as socket paths have a limit of about 100 bytes.
+
+        :param ship: puts the recorder into it; kernels forked from a warm process have it already.
+        """
+        scratch = cls(Path(tempfile.mkdtemp(prefix=scratch_prefix(), dir=require_socket_folder())))
+        for folder in (scratch.work, scratch.home, scratch.claims, scratch.given, scratch.temporary):
             folder.mkdir(parents=True)
-        (scratch.library / "grader" / "__init__.py").touch()
         scratch.cell_file.touch()
-        source = Path(grader.recorder.__file__).parent
-        shutil.copytree(source, scratch.library / "grader" / "recorder", ignore=shutil.ignore_patterns("__pycache__"))
+        if ship:
+            package = scratch.library / "grader"
+            source = Path(grader.recorder.__file__).parent
+            shutil.copytree(source, package / "recorder", ignore=shutil.ignore_patterns("__pycache__"))
+            (package / "__init__.py").touch()
         return scratch
 
     @property
@@ -85,6 +91,11 @@ class Scratch:
     def claims(self) -> Path:
         """Where the recorder writes."""
         return self.own / "claims"
+
+    @property
+    def replays(self) -> Path:
+        """Where a notebook of the grader's own keeps its trainings."""
+        return self.own / "replays"
 
     @property
     def library(self) -> Path:
@@ -118,28 +129,16 @@ class Scratch:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def kernel_environment(scratch: Scratch, runtime: str, threads: int) -> dict[str, str]:
-    """Only what is needed: nothing of the grader's own environment reaches student code.
+def library_environment(runtime: str, threads: int) -> dict[str, str]:
+    """What libraries read when they are imported; nothing of the grader's own environment reaches student code.
 
     The number of threads is fixed, as it decides the order of floating-point sums: results must not depend
     on ``--jobs``.
     """
     passed = {k: v for k, v in os.environ.items() if k.upper() in _PASSED_ON or k in _PASSED_ON_PREFIXES}
-    count = str(threads)
-    threads_env = dict.fromkeys(_THREAD_COUNTS, count)
     return {
         **passed,
-        **threads_env,
-        "HOME": str(scratch.home),
-        "USERPROFILE": str(scratch.home),
-        "TMPDIR": str(scratch.temporary),
-        "TEMP": str(scratch.temporary),
-        "TMP": str(scratch.temporary),
-        "IPYTHONDIR": str(scratch.home / "ipython"),
-        "JUPYTER_CONFIG_DIR": str(scratch.home / "jupyter"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-        "MPLCONFIGDIR": str(scratch.home / "matplotlib"),
-        "KERAS_HOME": str(scratch.home / "keras"),
+        **dict.fromkeys(_THREAD_COUNTS, str(threads)),
         "KERAS_BACKEND": "tensorflow",
         "TF_USE_LEGACY_KERAS": "1" if runtime == "keras2" else "0",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -153,11 +152,62 @@ def kernel_environment(scratch: Scratch, runtime: str, threads: int) -> dict[str
     }
 
 
-def write_recorder_settings(scratch: Scratch, settings: Mapping[str, Any]) -> Path:
+def kernel_environment(scratch: Scratch, runtime: str, threads: int, gpu: GpuSlot | None = None) -> dict[str, str]:
+    """All that a kernel gets: for its libraries, and its own folders; of the GPUs the one of its slot, or none."""
+    return {
+        **library_environment(runtime, threads),
+        **(gpu_environment(gpu) if gpu else {}),
+        "HOME": str(scratch.home),
+        "USERPROFILE": str(scratch.home),
+        "TMPDIR": str(scratch.temporary),
+        "TEMP": str(scratch.temporary),
+        "TMP": str(scratch.temporary),
+        "IPYTHONDIR": str(scratch.home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(scratch.home / "jupyter"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "MPLCONFIGDIR": str(scratch.home / "matplotlib"),
+        "KERAS_HOME": str(scratch.home / "keras"),
+    }
+
+
+def gpu_environment(gpu: GpuSlot) -> dict[str, str]:
+    """One GPU, whose memory is taken bit by bit and not all at once; convolutions that sum in a fixed order."""
+    return {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": gpu.uuid,
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "TF_CUDNN_DETERMINISTIC": "1",
+    }
+
+
+def warm_pool(threads: int, font_cache: Path | None) -> WarmPool | None:
+    """Warm processes of both generations of Keras, none of them started yet; ``None`` where this system cannot."""
+    if not warm_works():
+        return None
+    return WarmPool({r: library_environment(r, threads) for r in ("keras3", "keras2")}, font_cache)
+
+
+def write_recorder_settings(scratch: Scratch, request: ExecutionRequest, preload: bool) -> Path:
     """``recorder.json``; see :class:`grader.recorder.session.Settings`."""
+    quick = request.budget is Budget.QUICK
+    settings = {
+        "claims": str(scratch.claims),
+        "cell_file": str(scratch.cell_file),
+        "seed": request.seed,
+        "runtime": request.runtime,
+        "datasets": dict(request.datasets),
+        "fallback": request.fallback,
+        "compatibility": list(request.compatibility),
+        "seed_shift": request.seed_shift,
+        "quick_epochs": request.quick_epochs if quick else None,
+        "quick_rows": request.quick_rows if quick else None,
+        "preload": preload,
+        "replay_store": str(request.replay_store) if request.replay_store else None,
+        "replay_record": str(scratch.replays) if request.replay_into else None,
+        "gpu_memory_limit_mib": request.gpu.memory_limit_mib if request.gpu else None,
+    }
     path = scratch.given / "recorder.json"
-    places = {"claims": str(scratch.claims), "cell_file": str(scratch.cell_file)}
-    path.write_text(json.dumps({**settings, **places}), "utf-8")
+    path.write_text(json.dumps(settings), "utf-8")
     return path
 
 
@@ -183,6 +233,8 @@ def kernel_box(scratch: Scratch, request: ExecutionRequest) -> Box:
     assert request.sandbox is not None  # noqa: S101 - the caller has looked
     served = {str(entry["directory"]) for entry in request.datasets.values()}
     scratch.show()
+    more = [request.warm.library] if request.warm else []
+    more += [request.replay_store] if request.replay_store else []
     limits = Limits(
         memory_mib=request.memory_limit_mib,
         # All that it could use in its time; a last resort, should nobody be there to look at the clock.
@@ -190,31 +242,33 @@ def kernel_box(scratch: Scratch, request: ExecutionRequest) -> Box:
         file_mib=request.scratch_limit_mib,
     )
     return Box(
-        request.sandbox, readable=[*served, scratch.given], writable=[scratch.own], cwd=scratch.work, limits=limits
+        request.sandbox,
+        readable=[*served, scratch.given, *more],
+        writable=[scratch.own],
+        cwd=scratch.work,
+        limits=limits,
+        devices=gpu_mounts(request.gpu.minor) if request.gpu else (),
     )
 
 
-def kernel_manager(scratch: Scratch, settings_file: Path, box: Box | None = None) -> AsyncKernelManager:
+def kernel_manager(
+    scratch: Scratch, settings_file: Path, box: Box | None = None, warm: WarmStart | None = None
+) -> AsyncKernelManager:
     """A manager that starts our kernel over private sockets in the scratch folder (TCP where there are none).
 
     :param box: what the kernel is confined in; it must be the one of ``scratch``.
+    :param warm: where the kernel is forked from; without, it is started anew.
     """
-    launch = scratch.library / "grader" / "recorder" / "launch.py"
-    argv = [
-        sys.executable,
-        "-s",
-        "-P",
-        str(launch),
-        str(scratch.library),
-        str(settings_file),
-        "-f",
-        "{connection_file}",
-    ]
-    argv.append("--HistoryManager.hist_file=:memory:")
-    if box is not None:
+    library = warm.pool.library if warm else scratch.library
+    launch = library / "grader" / "recorder" / "launch.py"
+    main = [str(library), str(settings_file), "-f", "{connection_file}", "--HistoryManager.hist_file=:memory:"]
+    argv = [sys.executable, "-s", "-P", str(launch), *main]
+    if warm is not None:
+        argv = main
+    elif box is not None:
         argv = box.command(argv)
     spec = KernelSpec(argv=argv, display_name="grader", language="python")
-    return AsyncKernelManager(
+    manager = AsyncKernelManager(
         kernel_name="grader",
         kernel_spec_manager=_OneSpec(spec),
         transport="tcp" if os.name == "nt" else "ipc",
@@ -222,3 +276,7 @@ def kernel_manager(scratch: Scratch, settings_file: Path, box: Box | None = None
         context=zmq.asyncio.Context(),
         shutdown_wait_time=0.5,
     )
+    if warm is not None:
+        manager.provisioner = WarmProvisioner(parent=manager, kernel_id=scratch.root.name, kernel_spec=spec)
+        manager.provisioner.begin(warm, box)
+    return manager

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nbclient.exceptions import DeadKernelError
 
 from grader.evidence.submitted import saved_cells, write_saved
 from grader.execution.client import CappedClient
-from grader.execution.collect import claimed_facts, collect_claims
+from grader.execution.collect import claimed_facts, collect_claims, collect_replays
 from grader.execution.kernel import (
     Scratch,
     kernel_box,
@@ -30,6 +30,9 @@ from grader.execution.kernel import (
     share_font_cache,
     write_recorder_settings,
 )
+from grader.execution.needs import framework_needs
+from grader.execution.provisioner import WarmStart
+from grader.execution.request import ExecutionRequest
 from grader.execution.terminal import fold
 from grader.execution.watch import (
     FILES_LIMIT,
@@ -41,48 +44,13 @@ from grader.execution.watch import (
     kill_all,
     tree,
 )
-from grader.model import Attempt, Budget, CellOutcome, CellRun, Execution, ExecutionOutcome, Text
-from grader.sandbox.box import Sandbox
+from grader.model import Attempt, CellOutcome, CellRun, Execution, ExecutionOutcome, Text
+from grader.scratch import require_room
+from grader.warm import WarmFailure
 
 GRACE_S = 10.0
 FINISH_LIMIT_S = 120.0
 _LABEL = re.compile(r"^\s*#\s*\[\s*(\d+-\d+)\s*\]")
-
-
-@dataclass(frozen=True)
-class ExecutionRequest:
-    """How to run one attempt.
-
-    :ivar datasets: what the store serves: name to ``{"digest", "directory", "files"}``.
-    :ivar inputs_file: npz of test images without labels, for models that only the kernel can run; opened after the
-        notebook has ended.
-    :ivar cell_time_limit_s: for one cell; half of the whole limit where it is ``None``.
-    :ivar seed_shift: is added to the seeds that the notebook fixes itself; 0 in a first run.
-    :ivar fallback: whether Keras may fetch data sets itself (the student's own machine).
-    :ivar compatibility: idioms of older Keras that are accepted (:mod:`grader.recorder.compatibility`).
-    :ivar sandbox: what the kernel is confined in; ``None``: it has the rights of the grader.
-    :ivar scratch_limit_mib: what the notebook may write to the disk.
-    """
-
-    time_limit_s: float
-    memory_limit_mib: float
-    runtime: str = "keras3"
-    budget: Budget = Budget.FULL
-    seed: int = 0
-    threads: int = 1
-    cell_time_limit_s: float | None = None
-    output_limit_chars: int = 2**20
-    startup_timeout_s: float = 60.0
-    datasets: Mapping[str, Any] = field(default_factory=dict)
-    inputs_file: Path | None = None
-    font_cache: Path | None = None
-    fallback: bool = False
-    compatibility: tuple[str, ...] = ()
-    quick_epochs: int = 2
-    quick_rows: int = 2000
-    seed_shift: int = 0
-    sandbox: Sandbox | None = None
-    scratch_limit_mib: int = 4096
 
 
 def execute(
@@ -133,12 +101,19 @@ def _run(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    scratch = Scratch.make()
+    needs = framework_needs(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    if needs.own_start or request.gpu or (request.sandbox and request.sandbox.name != "namespaces"):
+        request = replace(request, warm=None)
+    scratch = Scratch.make(ship=request.warm is None)
     try:
         share_font_cache(scratch, request.font_cache)
-        run = _Run(notebook, request, scratch, attempt.source, tell, cancelled)
+        run = _Run(notebook, request, scratch, attempt.source, tell, cancelled, needs.preload)
         execution = asyncio.run(run.all())
+        if run.disk is None or not run.disk.exceeded:
+            require_room(scratch.root)  # what the notebook could not write is no fault of its own
         notes = collect_claims(scratch.claims, folder / "claims")
+        if request.replay_into is not None:
+            collect_replays(scratch.replays, request.replay_into)
         (folder / "executed.ipynb").write_text(nbformat.writes(notebook), "utf-8")
         return replace(execution, notes=(*attempt.notes, *execution.notes, *notes))
     finally:
@@ -156,6 +131,7 @@ class _Run:
         source: str,
         tell: Callable[[Progress], None],
         cancelled: threading.Event | None,
+        preload: bool,
     ) -> None:
         self.notebook = notebook
         self.request = request
@@ -163,20 +139,10 @@ class _Run:
         self.source = source
         self.tell = tell
         self.cancelled = cancelled
-        quick = request.budget is Budget.QUICK
-        settings = {
-            "seed": request.seed,
-            "runtime": request.runtime,
-            "datasets": dict(request.datasets),
-            "fallback": request.fallback,
-            "compatibility": list(request.compatibility),
-            "seed_shift": request.seed_shift,
-            "quick_epochs": request.quick_epochs if quick else None,
-            "quick_rows": request.quick_rows if quick else None,
-        }
-        settings_file = write_recorder_settings(scratch, settings)
+        settings_file = write_recorder_settings(scratch, request, preload)
         self.box = kernel_box(scratch, request) if request.sandbox else None
-        self.manager = kernel_manager(scratch, settings_file, self.box)
+        warm = WarmStart(request.warm, request.runtime) if request.warm else None
+        self.manager = kernel_manager(scratch, settings_file, self.box, warm)
         self.client = CappedClient(notebook, self.manager, request.output_limit_chars, request.startup_timeout_s)
         self.outcome: ExecutionOutcome | None = None
         self.dead = False
@@ -202,17 +168,21 @@ class _Run:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._stop()
+        if self.dead and self.request.warm is not None and not self.request.warm.lives(self.request.runtime):
+            raise WarmFailure("the warm process ended, and this kernel with it: grade again")
         return self._execution()
 
     async def _start(self) -> None:
-        environment = kernel_environment(self.scratch, self.request.runtime, self.request.threads)
+        environment = kernel_environment(self.scratch, self.request.runtime, self.request.threads, self.request.gpu)
 
         await self.client.async_start_new_kernel(
             cwd=str(self.scratch.work), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         await self.client.async_start_new_kernel_client()
         supervisors = self.box.sandbox.supervisors if self.box else 0
-        self.memory = MemoryWatch(self._pid(), self.request.memory_limit_mib, supervisors)
+        # A control group counts exactly; samples count what processes share once for each of them.
+        counted = self.box is not None and not self.box.spec.watched_only
+        self.memory = MemoryWatch(self._pid(), None if counted else self.request.memory_limit_mib, supervisors)
         self.disk = ScratchWatch(self._pid(), self.scratch.own, self.request.scratch_limit_mib)
 
     def _pid(self) -> int:
@@ -385,7 +355,7 @@ class _Run:
             peak_memory_mib=self._peak_mib(),
             cells=tuple(self.cells),
             trained_fits=facts.fits,
-            replayed_fits=0,
+            replayed_fits=facts.replayed,
             notes=(*notes, *facts.notes),
             versions=facts.versions,
             sandbox=self.box.sandbox.name if self.box else "none",

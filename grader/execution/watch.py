@@ -94,10 +94,11 @@ def has_custom_models(events: Path) -> bool:
 class MemoryWatch:
     """Samples the memory of a process tree; over the limit it is killed and ``exceeded`` is true.
 
+    :param limit_mib: ``None``: somebody else keeps the limit.
     :param supervisors: how many of its first processes are ours, and are not counted.
     """
 
-    def __init__(self, pid: int, limit_mib: float, supervisors: int = 0) -> None:
+    def __init__(self, pid: int, limit_mib: float | None, supervisors: int = 0) -> None:
         self._pid = pid
         self._limit = limit_mib
         self._supervisors = supervisors
@@ -111,7 +112,7 @@ class MemoryWatch:
         self.seen.update({p.pid: p for p in processes})
         now = resident_mib(processes[self._supervisors :])
         self.peak_mib = max(self.peak_mib, now)
-        if now > self._limit:
+        if self._limit is not None and now > self._limit:
             self.exceeded = True
             kill_all(processes)
 

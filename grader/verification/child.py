@@ -161,8 +161,9 @@ def write(name: str, value: dict[str, Any]) -> None:
     Path(name + ".part").replace(name)
 
 
-def main(job_file: str) -> None:
-    """Answers one job."""
+def main(arguments: list[str]) -> None:
+    """Answers one job, whose file is the first argument."""
+    job_file = arguments[0]
     job = json.loads(Path(job_file).read_text("utf-8"))
     os.chdir(Path(job_file).resolve().parent)
     limit_memory(job["memory_limit_mib"])
@@ -175,5 +176,5 @@ def main(job_file: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
     os._exit(0)  # all answers are written; taking TensorFlow apart would cost another half second

@@ -24,6 +24,7 @@ from grader.sandbox.box import Box, Sandbox
 from grader.sandbox.spec import Limits
 from grader.verification.allowlist import printable
 from grader.verification.inputs import Images, InputForm
+from grader.warm import WarmJob, WarmPool, WarmProcess
 
 CHILD = Path(__file__).with_name("child.py")
 CLASSES_LIMIT = 1_024
@@ -56,6 +57,7 @@ class VerifierSettings:
     """Limits of the child: ``timeout_s`` is for all models of one attempt; ``python`` has the student's Keras.
 
     :ivar sandbox: what the child is confined in; ``None``: in an empty network namespace, where there are any.
+    :ivar warm: warm processes that the child is forked from where that is possible; they have ``python`` themselves.
     """
 
     timeout_s: float = 120.0
@@ -63,6 +65,7 @@ class VerifierSettings:
     threads: int = 1
     python: str = field(default_factory=lambda: sys.executable)
     sandbox: Sandbox | None = None
+    warm: WarmPool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def predict_models(
                     "models": pending,
                 },
             )
-            stopped = _run(directory, deadline, settings)
+            stopped = _run(directory, deadline, settings, runtime)
             answers |= _collect(directory, pending, images)
             left = [item["id"] for item in pending if item["id"] not in answers]
             hopeless = not (directory / "ready.json").is_file() or time.monotonic() >= deadline
@@ -166,14 +169,12 @@ def child_environment(directory: Path, threads: int) -> dict[str, str]:
     }
 
 
-def _run(directory: Path, deadline: float, settings: VerifierSettings) -> Text:
+def _run(directory: Path, deadline: float, settings: VerifierSettings, runtime: str) -> Text:
     """Runs the child to its end or the deadline; what to say of models that it left unanswered."""
-    command = [settings.python, "-I", "-B", str(CHILD), str(directory / "job.json")]
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())  # not in the folder: that is the child's own
-        if settings.sandbox is not None:
-            command = stack.enter_context(_box(settings.sandbox, directory, settings)).command(command)
-        process = _started(command, directory, log, settings)
+        box = stack.enter_context(_box(settings.sandbox, directory, settings)) if settings.sandbox else None
+        process = _process(directory, log, settings, runtime, box)
         try:
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -184,6 +185,21 @@ def _run(directory: Path, deadline: float, settings: VerifierSettings) -> Text:
         log.seek(max(0, log.seek(0, os.SEEK_END) - 4_000))
         lines = log.read().decode("utf-8", "replace").strip().splitlines()
     return Text(_STOPPED, {"detail": f"exit {status}: {lines[-1] if lines else 'no message'}"[:300]})
+
+
+def _process(
+    directory: Path, log: IO[bytes], settings: VerifierSettings, runtime: str, box: Box | None
+) -> subprocess.Popen[bytes] | WarmProcess:
+    """The child: forked from a warm process, or started."""
+    job = str(directory / "job.json")
+    forks = settings.warm is not None and (box is None or box.sandbox.name == "namespaces")
+    if settings.warm is None or not forks:
+        command = [settings.python, "-I", "-B", str(CHILD), job]
+        return _started(box.command(command) if box else command, directory, log, settings)
+    environment = child_environment(directory, settings.threads)
+    return settings.warm.start(
+        runtime, WarmJob([job], environment, directory, box.spec if box else None, script=CHILD), log
+    )
 
 
 def _box(sandbox: Sandbox, directory: Path, settings: VerifierSettings) -> Box:

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, Fit
-from grader.evidence.npz import read_npz
 from grader.model import Measurement, Text, Verified, Zone
 from grader.verification.allowlist import RefusedConfigError, clean_config
 from grader.verification.inputs import DatasetView, Images, input_form, unlabelled_inputs
@@ -115,7 +114,7 @@ def _rebuildable(evidence: Evidence, fit: Fit, images: dict[str, Images]) -> _Pl
         config = clean_config(_read_config(evidence.claim(fit.model.config)))
     except RefusedConfigError as refused:
         return Failure(refused.text, our_fault=False)
-    weights = _read_weights(evidence.claim(str(fit.weights_after)))
+    weights = _read_weights(evidence, str(fit.weights_after))
     digest = hashlib.sha256(json.dumps([config, repr(form)], sort_keys=True).encode())
     for array in weights:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -136,14 +135,14 @@ def _read_config(path: Path) -> Any:
         raise EvidenceError(f"{path.name} is not JSON: {error}") from error
 
 
-def _read_weights(path: Path) -> list[npt.NDArray[Any]]:
-    arrays = read_npz(path, WEIGHTS_LIMIT_BYTES)
+def _read_weights(evidence: Evidence, name: str) -> list[npt.NDArray[Any]]:
+    arrays = evidence.arrays(name, WEIGHTS_LIMIT_BYTES)
     return [arrays[name] for name in sorted(arrays)]
 
 
 def _student_zone(evidence: Evidence, fit: Fit, images: dict[str, Images]) -> Predictions | Failure:
     """Classes that the student's kernel predicted, checked for form."""
-    arrays = read_npz(evidence.claim(evidence.custom_predictions[fit.id]))
+    arrays = evidence.arrays(evidence.custom_predictions[fit.id])
     found: Predictions = {}
     for name, inputs in images.items():
         array = arrays.get(name)

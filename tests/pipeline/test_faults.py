@@ -17,6 +17,7 @@ from result_rows import check_rows, parse
 from grader.intake import collect
 from grader.model import Outcome, Status
 from grader.pipeline import Batch, grade_attempt, grade_batch, open_context, publish, regrade
+from grader.pipeline import work as work_module
 from grader.pipeline.publish import cannot_be_graded_yet, counting_results
 from grader.store import Gradebook
 
@@ -159,7 +160,7 @@ def test_a_crash_of_ours_is_a_fault_and_not_a_zero(context, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     attempts = unreadable(tmp_path / "class", "a.ipynb")
-    monkeypatch.setattr(attempt_module, room, crash)
+    monkeypatch.setattr(work_module if room == "execute" else attempt_module, room, crash)
     (graded,) = grade_batch(context, attempts)
     score = graded.result.score
     assert "No space left on device" in graded.fault
@@ -186,9 +187,7 @@ def test_nothing_is_checked_in_a_file_that_cannot_be_read(context, tmp_path, mon
 
 
 def test_a_crash_on_one_attempt_leaves_the_others_alone(context, tmp_path, monkeypatch):
-    attempt_module = sys.modules[grade_attempt.__module__]
-
-    execute = attempt_module.execute
+    execute = work_module.execute
 
     def crash(attempt, *rest, **named):
         if attempt.source.endswith("b.ipynb"):
@@ -196,11 +195,11 @@ def test_a_crash_on_one_attempt_leaves_the_others_alone(context, tmp_path, monke
         return execute(attempt, *rest, **named)
 
     attempts = unreadable(tmp_path / "class", "a.ipynb", "b.ipynb", "c.ipynb")
-    monkeypatch.setattr(attempt_module, "execute", crash)
+    monkeypatch.setattr(work_module, "execute", crash)
     graded = grade_batch(context, attempts)
     assert [one.fault is not None for one in graded] == [False, True, False]
     assert graded[0].result.score.status is Status.NOT_GRADABLE
-    monkeypatch.setattr(attempt_module, "execute", execute)
+    monkeypatch.setattr(work_module, "execute", execute)
     again = grade_batch(context, attempts)
     assert [one.fault for one in again] == [None] * 3
     assert [one.reused for one in again] == [True, False, True]
@@ -258,10 +257,8 @@ def test_of_two_attempts_the_last_counts_until_another_is_chosen(context, tmp_pa
 
 
 def test_a_missing_data_set_is_our_fault_and_graded_once_it_is_there(small_course, tmp_path, monkeypatch):
-    attempt_module = sys.modules[grade_attempt.__module__]
-
     ran = []
-    monkeypatch.setattr(attempt_module, "execute", lambda *a, **k: ran.append(a) or 1 / 0)
+    monkeypatch.setattr(work_module, "execute", lambda *a, **k: ran.append(a) or 1 / 0)
     settings = small_course.settings(tmp_path / "workspace", data_dir=tmp_path / "no-data", jobs=1, runtime="keras3")
     context = open_context(settings, "b2-1")
     attempts = collect([write(tmp_path / "a.ipynb", "a = 1")], "b2-1")
@@ -336,7 +333,7 @@ def test_a_batch_that_is_broken_off_tells_its_display_what_was_done(context, tmp
 def kernels_below(pid):
     try:
         family = psutil.Process(pid).children(recursive=True)
-        return [p for p in family if any("launch.py" in word for word in p.cmdline())]
+        return [p for p in family if any(word.endswith(("launch.py", "warm/server.py")) for word in p.cmdline())]
     except psutil.Error:
         return []
 
