@@ -141,7 +141,10 @@ class EpochEvent(Event, frozen=True, tag="epoch"):
 
 
 class FitEndEvent(Event, frozen=True, tag="fit_end"):
-    """``reason``: ``completed``, ``stopped`` (a callback asked for it), ``error`` or ``interrupted``."""
+    """``reason``: ``completed``, ``stopped`` (a callback asked for it), ``error`` or ``interrupted``.
+
+    ``replayed``: answered from the same training that the grader had made before.
+    """
 
     fit: Ident
     reason: Name
@@ -149,6 +152,7 @@ class FitEndEvent(Event, frozen=True, tag="fit_end"):
     weights: FileName | None = None
     error: Annotated[str, Meta(max_length=2_000)] | None = None
     duration_s: float | None = None
+    replayed: bool = False
 
 
 class EvaluateEvent(Event, frozen=True, tag="evaluate"):

@@ -6,6 +6,7 @@ The folder of one execution::
     submitted.json     its saved outputs
     execution.json     what the harness saw    verified.json    what was re-measured
     claims/            what the kernel wrote: events.jsonl, *.npz, *.json (untrusted)
+    arrays.json        what was moved out of claims/*.npz into arrays/ (see grader.evidence.compact)
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from grader.errors import EvidenceError
 from grader.evidence import events as ev
+from grader.evidence.compact import stored_arrays
 from grader.evidence.events import Array, CallbackFacts, LayerFacts
 from grader.evidence.files import (
     JSON_LIMIT_BYTES,
@@ -31,7 +33,7 @@ from grader.evidence.files import (
     read_events,
     read_json,
 )
-from grader.evidence.npz import read_npz
+from grader.evidence.npz import BYTES_LIMIT, read_npz
 from grader.model import Execution, Verified
 
 FAULTS_LIMIT = 20
@@ -67,6 +69,7 @@ class Fit:
     :ivar logs: one mapping an epoch, metric name to value (``None`` for NaN).
     :ivar ended: ``completed stopped error interrupted``, or ``None`` when the run ended inside it.
     :ivar weights_before, weights_after: file names in the folder's ``claims/``.
+    :ivar replayed: answered from the same training that the grader had made before.
     """
 
     id: str
@@ -88,6 +91,7 @@ class Fit:
     weights_before: str | None = None
     weights_after: str | None = None
     capped: bool = False
+    replayed: bool = False
 
     @property
     def n_rows(self) -> int | None:
@@ -163,12 +167,20 @@ class Evidence:
 
     def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
         """Arrays of a weights file, in Keras' ``get_weights`` order."""
-        arrays = read_npz(self.claim(name))
+        arrays = self.arrays(name)
         return [arrays[key] for key in sorted(arrays)]
+
+    def arrays(self, name: str, bytes_limit: int = BYTES_LIMIT) -> dict[str, npt.NDArray[np.generic]]:
+        """Numeric arrays of a claims file by name, those that compaction moved away included.
+
+        :raises EvidenceError: missing, malformed, or more than ``bytes_limit`` in all.
+        """
+        kept = read_npz(self.claim(name), bytes_limit)
+        return kept | stored_arrays(self.directory, name, bytes_limit)
 
     def rows(self, array: Array) -> dict[str, npt.NDArray[np.generic]]:
         """``rows`` (uint64, (n,)) and, for a training, ``labels`` (int64, (n,)) of what was given; empty if unknown."""
-        return read_npz(self.claim(array.rows)) if array.rows else {}
+        return self.arrays(array.rows) if array.rows else {}
 
     def names(self) -> dict[str, Any]:
         """Final global names of the notebook: name to ``{"type", "shape"?, "value"?}``."""
@@ -271,6 +283,7 @@ class _Builder:
             ended=end.reason if end else None,
             error=end.error if end else None,
             duration_s=end.duration_s if end else None,
+            replayed=end.replayed if end else False,
             weights_before=start.weights,
             weights_after=end.weights if end else None,
             **{name: getattr(start, name) for name in same.split()},

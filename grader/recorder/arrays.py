@@ -80,12 +80,15 @@ def spread(value: Any) -> dict[str, float]:
     return {"mean": mean, "std": math.sqrt(max(0.0, squares / array.size - mean**2)), "flat": flat / len(array)}
 
 
-def save_rows(path: Path, x: Any, y: Any) -> str | None:
-    """Writes row digests of ``x`` and classes of ``y`` as npz; the file's name, or ``None`` where there are none."""
+def save_rows(path: Path, x: Any, y: Any, digests: npt.NDArray[np.uint64] | None = None) -> str | None:
+    """Writes row digests of ``x`` and classes of ``y`` as npz; the file's name, or ``None`` where there are none.
+
+    :param digests: uint64, (n,), of ``x`` where they are known already.
+    """
     array, labels = as_array(x), as_array(y)
     if array is None or not 0 < len(array) <= ROWS_LIMIT:
         return None
-    arrays: dict[str, npt.NDArray[Any]] = {"rows": row_digests(array)}
+    arrays: dict[str, npt.NDArray[Any]] = {"rows": row_digests(array) if digests is None else digests}
     if labels is not None and len(labels) == len(array):
         arrays["labels"] = class_labels(labels)
     with path.open("wb") as file:
@@ -110,6 +113,15 @@ def weights_digest(weights: Iterable[npt.NDArray[Any]]) -> str | None:
         digest.update(array.data)
         empty = False
     return None if empty else digest.hexdigest()
+
+
+_REPEATABLE = ("TensorSlice", "Tensor", "Range", "Batch", "ParallelBatch", "Prefetch", "Take", "Skip", "Options", "Zip")
+
+
+def is_repeatable(dataset: Any) -> bool:
+    """Whether going through ``dataset`` once more changes nothing: no shuffling, no function or file in between."""
+    kind = type(dataset).__name__.strip("_").removesuffix("Dataset")
+    return kind in _REPEATABLE and all(map(is_repeatable, dataset._inputs()))
 
 
 def collect_dataset(dataset: Any, rows_limit: int = ROWS_LIMIT) -> tuple[Any, Any]:

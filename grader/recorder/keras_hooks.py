@@ -18,13 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from grader.recorder import arrays, facts
+from grader.recorder import facts
 from grader.recorder.compatibility import give_sequential_ends
 from grader.recorder.files import FileHooks
 from grader.recorder.guard import Guard
 from grader.recorder.importing import rebind
 from grader.recorder.moved import WeightsWatch
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
+from grader.recorder.replay import Replay
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
 
@@ -50,17 +51,20 @@ class KerasHooks:
         self.session = session
         self.guard = guard or Guard(session)
         self.keras = keras
+        self.only_watch = session.settings.only_watch
         self.weights = WeightsWatch(self)
+        self.replay = Replay(self)
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
         # The models themselves: a name that is bound to the next model must not lose the one before. The latest count.
         self.custom_fits: deque[tuple[str, Any, dict[str, Any]]] = deque(maxlen=CUSTOM_FITS_LIMIT)
         self.callback_fits: deque[CallbackFit] = deque(maxlen=FITS_LIMIT)
 
     def install(self) -> None:
-        """Seeds everything and wraps the methods."""
+        """Seeds everything (unless it only watches) and wraps the methods."""
         session = self.session
-        self._seed_initializers()
-        self.reseed("start")
+        if not self.only_watch:
+            self._seed_initializers()
+            self.reseed("start")
         give_sequential_ends(self.keras, session)
         session.emit("session", versions=self._versions(), runtime=session.settings.runtime, seed=session.settings.seed)
         model = self.keras.Model
@@ -75,7 +79,8 @@ class KerasHooks:
             setattr(owner, name, self._wrapped(getattr(model, name), wrapper))
         self.weights.install()
         FileHooks(self).install()
-        self.guard.watch_keras(self)
+        if not self.only_watch:
+            self.guard.watch_keras(self)
 
     def _versions(self) -> dict[str, str]:
         modules = {n: sys.modules.get(n) for n in ("tensorflow", "keras", "tf_keras", "numpy")}
@@ -201,12 +206,15 @@ class KerasHooks:
         except TypeError:
             return self._inside(call, args, kwargs)  # wrong arguments: Keras says so itself
         training = Training(self, model, given)
-        self.quietly("guard", self.guard.look)
+        if not self.only_watch:
+            self.quietly("guard", self.guard.look)
         self.quietly("fit", training.prepare)
-        training.seed = self.reseed("fit", training.ident)
+        key = self.replay.fit_key(model, training.arguments)
+        if not self.only_watch:
+            training.seed = self.reseed("fit", key or training.ident)
         reason, error = "completed", None
         try:
-            history = self._inside(call, (), training.arguments)
+            history = self._inside(self._train, (training, key, call), {})
             self.quietly("guard", lambda: self.guard.check_callbacks(training.ident, history, training.epochs_run))
             return history
         except KeyboardInterrupt:
@@ -217,6 +225,20 @@ class KerasHooks:
             raise
         finally:
             self.quietly("fit end", functools.partial(training.finish, reason, error))
+            if key is not None:
+                self._reseed_after(key)
+
+    def _train(self, training: Training, key: str | None, call: Callable[..., Any]) -> Any:
+        """Replays the training where it is known, else makes it."""
+        known = self.replay.fit(training, key, call) if key is not None else None
+        if known is None:
+            return call(**training.arguments)
+        training.replayed = True
+        return known.run()
+
+    def _reseed_after(self, key: str) -> None:
+        """What is drawn next depends on this training alone, not on what it has drawn itself."""
+        self.session.initializer_random.seed(self.reseed("after", key))
 
     def _evaluate(self, call: Callable[..., Any], model: Any, args: Any, kwargs: Any) -> Any:
         given = self.quietly("evaluate", lambda: _bound(call, args, kwargs)) or {}
@@ -224,7 +246,7 @@ class KerasHooks:
         if rows and given:
             given = given | {k: v[:rows] for k, v in given.items() if k in ("x", "y") and longer(v, rows)}
             args, kwargs = (), given
-        result = self._inside(call, args, kwargs)
+        result = self._inside(self._known_or, (self.replay.evaluate, model, given, call, args, kwargs), {})
 
         def record() -> None:
             tracked = self.track(model)
@@ -236,7 +258,8 @@ class KerasHooks:
         return result
 
     def _predict(self, call: Callable[..., Any], model: Any, args: Any, kwargs: Any) -> Any:
-        result = self._inside(call, args, kwargs)
+        given = self.quietly("predict", lambda: _bound(call, args, kwargs)) or {}
+        result = self._inside(self._known_or, (self.replay.predict, model, given, call, args, kwargs), {})
 
         def record() -> None:
             tracked = self.track(model)
@@ -247,8 +270,18 @@ class KerasHooks:
         self.quietly("predict", record)
         return result
 
+    def _known_or(
+        self, answer: Callable[..., Any], model: Any, given: Any, call: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Any:
+        """The answer of the replay store; where there are no arguments that can be told, or it has none, the call's."""
+
+        def really() -> Any:
+            return call(*args, **kwargs)
+
+        return answer(model, given, really) if given else really()
+
     def _describe(self, value: Any) -> dict[str, Any]:
-        return arrays.describe(value)
+        return self.replay.describe(value)
 
 
 def _bound(call: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:

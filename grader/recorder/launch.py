@@ -5,6 +5,9 @@ LIBRARY is the directory that holds this package as ``grader/recorder``.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +25,7 @@ class Recorder:
 
     def __init__(self, session: Session) -> None:
         from grader.recorder.figures import Figures
+        from grader.recorder.gpu import limit_memory
         from grader.recorder.guard import Guard
         from grader.recorder.importing import AfterImport
         from grader.recorder.plots import shorten_plots
@@ -35,6 +39,8 @@ class Recorder:
         after.add("matplotlib.figure", self.figures.watch)
         if session.settings.quick_epochs:
             after.add("matplotlib.axes._axes", partial(shorten_plots, cut=session.cut_epochs))
+        if session.settings.gpu_memory_limit_mib:
+            after.add("tensorflow", partial(limit_memory, session))
         session.seeds.watch(after, session.fault)
 
     def _keras(self, module: ModuleType) -> None:
@@ -53,12 +59,14 @@ class Recorder:
         import random
 
         from grader.recorder.environment import ColabFinder, tame_processes, tame_shell
+        from grader.recorder.selfcheck import stand_in
         from grader.recorder.shell_guard import ShellGuard
 
         self.session.seeds.exactly(random.seed, self.session.seed_for("start"))
         ColabFinder(self.session)
         tame_shell(shell, self.session)
         tame_processes(self.session)
+        stand_in(shell)
         self.shell_guard = ShellGuard(shell, self.guard)
         shell.events.register("post_execute", self._after_cell)
 
@@ -97,19 +105,31 @@ class Recorder:
 def main(arguments: list[str]) -> None:
     """Runs the kernel until it is told to stop."""
     library, settings_file, *rest = arguments
-    sys.path.insert(0, library)
+    if sys.path[0] != library:
+        sys.path.insert(0, library)
     from ipykernel.kernelapp import IPKernelApp
 
     from grader.recorder.session import Session, Settings
 
+    settings = Settings.read(Path(settings_file))
+    if settings.preload:
+        _preload(settings.runtime)
     sys.argv = ["ipykernel_launcher", *rest]
     app = IPKernelApp.instance()
     app.initialize(rest)
-    recorder = Recorder(Session(Settings.read(Path(settings_file))))
+    recorder = Recorder(Session(settings))
     # The modules of this package stay importable from the notebook's names only through sys.modules.
     sys.modules["grader.recorder"].active = recorder  # type: ignore[attr-defined]
     recorder.attach(app.shell)
     app.start()
+
+
+def _preload(runtime: str) -> None:
+    """Imports Keras, so that the recorder is in place from the first cell on; a cell tells where there is none."""
+    # As IPython sets it when it starts: Keras may import matplotlib, which reads it then.
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    with contextlib.suppress(ImportError):
+        importlib.import_module("tf_keras" if runtime == "keras2" else "keras")
 
 
 if __name__ == "__main__":

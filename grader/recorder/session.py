@@ -30,6 +30,11 @@ class Settings:
     :ivar fallback: whether a data set that is not served may be fetched by Keras itself (the student's own machine).
     :ivar quick_epochs, quick_rows: caps of each training; ``None`` for no cap.
     :ivar compatibility: options of :mod:`grader.recorder.compatibility` that are on.
+    :ivar gpu_memory_limit_mib: of the one GPU that the kernel sees; ``None``: it sees none.
+    :ivar replay_store: folder of trainings that the grader has made before; ``None``: there is none.
+    :ivar replay_record: folder for the trainings of a notebook of the grader's own; ``None`` for a student's.
+    :ivar preload: whether Keras is imported before the first cell.
+    :ivar only_watch: nothing is seeded, replayed, built early or guarded: the student's own kernel, outside grading.
     :ivar seed_shift: is added to the seeds that the notebook fixes itself (:mod:`grader.recorder.seeds`).
     """
 
@@ -43,6 +48,11 @@ class Settings:
     quick_rows: int | None = None
     compatibility: Sequence[str] = ()
     seed_shift: int = 0
+    preload: bool = False
+    replay_store: str | None = None
+    replay_record: str | None = None
+    gpu_memory_limit_mib: int | None = None
+    only_watch: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Settings:

@@ -24,6 +24,7 @@ class Training:
         self.arguments = given
         self.ident = self.session.next_id("fit")
         self.seed: int | None = None
+        self.replayed = False
         self.began = False
         self.epochs_run = 0
         self._capped = False
@@ -42,20 +43,22 @@ class Training:
         source = "array"
         if hasattr(x, "element_spec") and y is None:
             source = "dataset"
-            x, y = arrays.collect_dataset(x)
-        self._x, self._y = arrays.describe(x), arrays.describe(y)
+            going_through = not self.hooks.only_watch or arrays.is_repeatable(x)
+            x, y = arrays.collect_dataset(x) if going_through else (None, None)
+        known = self.hooks.replay
+        self._x, self._y = known.describe(x), known.describe(y)
         rows = self.hooks.path(f"{self.ident}.rows.npz")
-        self._x["rows"] = arrays.save_rows(rows, x, y)
-        self._x |= arrays.spread(x)
+        self._x["rows"] = known.save_rows(rows, x, y)
+        self._x |= known.spread(x)
         if source == "dataset":
             self._x["kind"] = self._y["kind"] = "dataset"
         elif x is None or self._x["kind"] != "array":
-            self._x |= arrays.describe(given.get("x"))
+            self._x |= known.describe(given.get("x"))
         validation = given.get("validation_data")
         if isinstance(validation, tuple | list) and validation:
-            self._validation = arrays.describe(validation[0])
+            self._validation = known.describe(validation[0])
             file = self.hooks.path(f"{self.ident}.validation.npz")
-            self._validation["rows"] = arrays.save_rows(file, validation[0], None)
+            self._validation["rows"] = known.save_rows(file, validation[0], None)
         self._build()
         self._cap()
         recorder = _epoch_recorder(self.hooks.keras, self)
@@ -81,6 +84,8 @@ class Training:
 
         Keras would do the same at the first batch, with the same seeds: they belong to the layers already.
         """
+        if self.hooks.only_watch:  # legacy Keras draws them in the order of building
+            return
         shape = self._x.get("shape")
         if shape and not self.model.built and type(self.model).__name__ == "Sequential":
             self.model.build((None, *shape[1:]))
@@ -176,6 +181,7 @@ class Training:
             epochs_run=self.epochs_run,
             weights=weights,
             error=error,
+            replayed=self.replayed,
             duration_s=round(time.monotonic() - self._started, 3),
         )
         if tracked.config_file is None and weights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ class TrainingView:
     facts: str
     accuracy: str
     cell: int | None
-    opened: bool
+    opened: bool = False
     curves: tuple[tuple[str, Markup], ...] = ()
     filters: tuple[tuple[str, Markup], ...] = ()
     filter_scale: str = ""
@@ -43,15 +43,23 @@ class TrainingView:
     held_out: str = ""
 
 
-def training_views(words: Words, evidence: Evidence, score: Score, images: TestSet | None) -> list[TrainingView]:
-    """The trainings that count: those a criterion names, else those that were re-measured; at most a handful."""
+def training_views(
+    words: Words, evidence: Evidence, score: Score, images: TestSet | None, made: dict[str, TrainingView]
+) -> list[TrainingView]:
+    """The trainings that count: those a criterion names, else those that were re-measured; at most a handful.
+
+    :param made: views by id of the training, in the same language; new ones are added.
+    """
     named = _named(score, evidence)
     measured = [m.fit for m in evidence.verified.measurements if m.accuracy is not None]
     counting = [f for f in evidence.fits if f.id in named or f.id in measured] or list(evidence.fits)
     chosen = sorted(counting, key=lambda f: f.id not in named)[:TRAININGS_SHOWN]
     opened = {*(named or measured[-1:] or [f.id for f in chosen[-1:]])}
     order = [f for f in evidence.fits if f in chosen]
-    return [_training(words, evidence, fit, images, fit.id in opened) for fit in order]
+    for fit in order:
+        if fit.id not in made:
+            made[fit.id] = _training(words, evidence, fit, images)
+    return [replace(made[fit.id], opened=fit.id in opened) for fit in order]
 
 
 def _named(score: Score, evidence: Evidence) -> list[str]:
@@ -74,7 +82,7 @@ def _is_of(fit: Fit, evidence: Evidence, check: CheckResult) -> bool:
     )
 
 
-def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None, opened: bool) -> TrainingView:
+def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None) -> TrainingView:
     measurement = evidence.verified.of(fit.id)
     accuracy = measurement.accuracy if measurement else None
     confusion, mistakes = _recognition(words, evidence, measurement, images)
@@ -84,7 +92,6 @@ def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None
         facts=_facts(words, fit),
         accuracy="" if accuracy is None else words.say("re-measured accuracy {value}", value=words.share(accuracy)),
         cell=fit.cell,
-        opened=opened,
         curves=tuple(_curves(words, fit)),
         filters=filters[0] if filters else (),
         filter_scale=filters[1] if filters else "",
@@ -119,6 +126,8 @@ def _facts(words: Words, fit: Fit) -> str:
         parts.append(words.say("{n} parameters", n=words.count(fit.model.params)))
     if fit.capped:
         parts.append(words.say("shortened by the quick budget"))
+    if fit.replayed:
+        parts.append(words.say("the grader had made this very training before and took its result"))
     return " · ".join(parts)
 
 
