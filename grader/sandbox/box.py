@@ -47,6 +47,7 @@ class Box:
 
     :param readable: folders and files shown read-only; :param writable: folders, as root given to the user inside.
     :param python: interpreter whose installation is shown.
+    :param devices: what is shown besides, see :func:`grader.sandbox.gpu.gpu_mounts`.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Box:
         cwd: Path | str,
         limits: Limits | None = None,
         python: str = sys.executable,
+        devices: Iterable[Mount] = (),
     ) -> None:
         self.sandbox = sandbox
         limits = limits or Limits()
         self.group = Group.make(limits)
         mounts = [*system_mounts(), *python_mounts(python, prefixes_of(python)), *_libraries()]
         mounts += python_mounts(sys.executable, prefixes_of(sys.executable)) if sandbox.name == "bwrap" else []
+        mounts += devices
         mounts += [Mount("rw", str(path), str(path)) for path in writable]
         mounts += [Mount("ro", str(path), str(path)) for path in readable]
         self.spec = Spec(

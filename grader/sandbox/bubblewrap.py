@@ -79,6 +79,7 @@ def _mount(mount: Mount, text: int) -> list[str]:
     return {
         "ro": ["--ro-bind", source, mount.target],
         "rw": ["--bind", source, mount.target],
+        "device": ["--dev-bind", source, mount.target],
         "link": ["--symlink", mount.source, mount.target],
         "file": ["--ro-bind-data", str(text), mount.target],
         "empty": ["--perms", "0555", "--size", "65536", "--tmpfs", mount.target],

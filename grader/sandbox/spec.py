@@ -27,7 +27,8 @@ class Mount:
     """One place of the view.
 
     :ivar kind: ``ro`` or ``rw`` (``source`` as it is outside), ``link`` (``source`` is what it points to), ``file``
-        (``source`` is its text), ``empty`` (a folder with nothing in it), ``tmpfs`` (``size_mib``).
+        (``source`` is its text), ``empty`` (a folder with nothing in it), ``tmpfs`` (``size_mib``), ``device`` (a
+        device node, which can be used).
     """
 
     kind: str

@@ -37,7 +37,7 @@ def make_view(spec: Spec) -> None:
     :raises OSError: the kernel or a module of it refused.
     """
     syscalls.mount("none", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-    base = _place(m.source for m in spec.mounts if m.kind in ("ro", "rw"))
+    base = _place(m.source for m in spec.mounts if m.kind in ("ro", "rw", "device"))
     syscalls.mount("tmpfs", base, "tmpfs", _HARDENED, "size=4m,mode=755")
     old_umask = os.umask(0o022)
     _system_folders(base, spec.limits.temporary_mib)
