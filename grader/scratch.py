@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 SCRATCH_PREFIX = "grader-"
+SOCKET_PATH_LIMIT_BYTES = 107 if sys.platform == "linux" else 103  # sun_path of unix(7) without its last zero
+_ROOM_BYTES = 2**20
 _NAMED = re.compile(rf"{SCRATCH_PREFIX}(\d+)-[\w-]+")
+_SHORT = ("/tmp", "/var/tmp")  # noqa: S108 - folders in them are made by mkdtemp, for their owner only
+_SOCKET_BELOW = "12345678/own/kernel-ipc-5"  # from the end of scratch_prefix() on: the longest path of a socket of ours
 
 
 def scratch_prefix(purpose: str = "") -> str:
@@ -17,12 +23,35 @@ def scratch_prefix(purpose: str = "") -> str:
     return f"{SCRATCH_PREFIX}{os.getpid()}-{purpose}{'-' if purpose else ''}"
 
 
+def socket_folder() -> Path | None:
+    """Where scratch folders with sockets are made: the system's temporary folder (``TMPDIR``), or a shorter one where
+    its path is too long for a Unix socket; ``None`` where there is none that can be written.
+    """
+    named = tempfile.gettempdir()
+    if os.name == "nt":  # no Unix sockets are used there
+        return Path(named)
+    found = (f for f in (named, *_SHORT, os.environ.get("XDG_RUNTIME_DIR", "")) if f and _holds_sockets(f))
+    return next(map(Path, found), None)
+
+
+def _holds_sockets(folder: str) -> bool:
+    path = Path(folder).absolute() / f"{scratch_prefix()}{_SOCKET_BELOW}"
+    return len(os.fsencode(path)) <= SOCKET_PATH_LIMIT_BYTES and os.access(folder, os.W_OK | os.X_OK)
+
+
+def require_room(folder: Path) -> None:
+    """:raises OSError: the disk of ``folder`` is full, so that what was written there last may be missing."""
+    if shutil.disk_usage(folder).free < _ROOM_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 def remove_strays() -> list[Path]:
     """Deletes this user's temporary folders whose grader is gone; what was deleted. Never an error."""
     import psutil  # not needed for names, which the sandboxes' own small programs make as well
 
     removed = []
-    for path in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
+    folders = {Path(tempfile.gettempdir()), socket_folder() or Path(tempfile.gettempdir())}
+    for path in (p for folder in folders for p in folder.glob(f"{SCRATCH_PREFIX}*")):
         named = _NAMED.fullmatch(path.name)
         if named and _is_ours(path) and not psutil.pid_exists(int(named[1])):
             shutil.rmtree(path, ignore_errors=True)

@@ -1,18 +1,25 @@
 """Scratch folders of killed graders go, those of living ones and of other programs stay."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
-from grader.scratch import remove_strays, scratch_prefix
+import grader.scratch
+from grader.errors import UsageError
+from grader.execution.sockets import require_socket_folder
+from grader.scratch import remove_strays, scratch_prefix, socket_folder
 
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(grader.scratch, "_SHORT", ())
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     return tmp_path
 
 
@@ -51,3 +58,50 @@ def test_a_link_with_such_a_name_is_not_followed(temporary):
     (temporary / f"grader-{ended_process()}-link").symlink_to(target)
     assert remove_strays() == []
     assert (target / "precious").read_text() == "x"
+
+
+def long_folder(parent, n_bytes=150):
+    folder = parent / ("x" * (n_bytes - len(str(parent)) - 1))
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kernels are reached over TCP there")
+class TestSockets:
+    """Where a kernel's sockets lie."""
+
+    def test_a_temporary_folder_with_a_short_path_is_used(self, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+        assert str(require_socket_folder()) == "/tmp"
+
+    def test_a_temporary_folder_with_a_long_path_is_passed_over(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(long_folder(tmp_path)))
+        monkeypatch.setattr(grader.scratch, "_SHORT", (str(tmp_path / "not there"), "/var/tmp"))
+        assert str(socket_folder()) == "/var/tmp"
+
+    def test_a_socket_of_a_kernel_fits_into_the_folder_that_is_chosen(self, monkeypatch):
+        for n in range(40, 100):
+            monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * (n - 1))
+            monkeypatch.setattr(os, "access", lambda *_: True)
+            if str(socket_folder()) == tempfile.gettempdir():
+                longest = n
+        with tempfile.TemporaryDirectory(dir="/tmp", prefix="y" * (longest - 13)) as folder:
+            place = Path(folder, f"{scratch_prefix()}12345678", "own")
+            place.mkdir(parents=True)
+            with socket.socket(socket.AF_UNIX) as end:
+                end.bind(str(place / "kernel-ipc-5"))
+            assert len(folder) == longest
+
+    def test_where_every_folder_is_too_long_a_sentence_says_what_to_do(self, temporary, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(long_folder(temporary)))
+        assert socket_folder() is None
+        with pytest.raises(UsageError, match="set TMPDIR to a folder with a short path"):
+            require_socket_folder()
+
+    def test_strays_in_the_shorter_folder_go_as_well(self, temporary, monkeypatch):
+        with tempfile.TemporaryDirectory(dir="/tmp") as short:
+            monkeypatch.setattr(tempfile, "tempdir", str(long_folder(temporary)))
+            monkeypatch.setattr(grader.scratch, "_SHORT", (short,))
+            stray = Path(short) / f"grader-{ended_process()}-abc_123x"
+            stray.mkdir()
+            assert remove_strays() == [stray]

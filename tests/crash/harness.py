@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ KILLER = Path(__file__).with_name("killer.py")
 N_STUDENTS = 12
 CHANGING = ("duration_s", "peak_memory_mib")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+KILLED = (*(-number for number in SIGNALS), 130)
 
 
 def write_class(folder: Path) -> Path:
@@ -64,31 +67,62 @@ class CrashTest:
         # Short, as the kernels' sockets lie in it and their paths have a limit of about 100 characters.
         self.temporary = Path(tempfile.mkdtemp(prefix="crash-"))
         self.random = random.Random(seed)
-        self.options = ["grade", "b2-1", str(self.submissions), "--course", str(course), "--jobs", "2", "--lang", "en"]
+        self.both = ["--course", str(course), "--lang", "en"]
+        self.options = ["grade", "b2-1", str(self.submissions), "--jobs", "2", *self.both]
         self.environment = {
             **os.environ,
             "GRADER_DATA_DIR": str(data),
             "TMPDIR": str(self.temporary),
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
-        self.kills = 0
+        self.tally: Counter[tuple[str, str]] = Counter()
         self.finished = 0
         started = time.monotonic()
         self.code, self.reference = self._whole_run(folder / "reference")
         self.whole_s = time.monotonic() - started
 
+    @property
+    def kills(self) -> int:
+        """Graders that were ended before they had finished."""
+        return self.tally.total()
+
+    def figures(self) -> str:
+        """Kills by stage and signal, a row a stage."""
+        names = [signal.Signals(number).name for number in SIGNALS]
+        rows = [f"{'moment':20}{''.join(f'{name:>9}' for name in names)}"]
+        stages = sorted({stage for stage, _ in self.tally})
+        rows += [f"{stage:20}{''.join(f'{self.tally[stage, name]:9}' for name in names)}" for stage in stages]
+        return "\n".join(rows)
+
     def _whole_run(self, workspace: Path) -> tuple[int, list[dict[str, object]]]:
         process = self.start(workspace)
         code = process.wait(600)
-        return code, rows_of(workspace)
+        return code, self.rows(workspace)
 
     def start(self, workspace: Path, stage: str = "-", when: str = "-", nth: int = 1, name: str = "-") -> Popen:
         """A grader that may kill itself."""
-        result = ["--workspace", str(workspace), "--json", str(workspace.with_suffix(".json"))]
-        with workspace.with_suffix(".log").open("ab") as log:
+        return self._started(workspace, (stage, when, str(nth), name), self.options)
+
+    def run(self, workspace: Path, command: str = "grade", **environment: str) -> tuple[int, str]:
+        """A grader until its end: exit code, and what it said."""
+        options = self.options if command == "grade" else [command, "b2-1", *self.both]
+        before = self.said(workspace)
+        code = self._started(workspace, ("-",) * 4, options, environment).wait(600)
+        return code, self.said(workspace).removeprefix(before)
+
+    def said(self, workspace: Path) -> str:
+        """What graders on this workspace have said so far."""
+        path = self.folder / f"{workspace.name}.log"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+    def _started(
+        self, workspace: Path, killing: Sequence[str], options: Sequence[str], environment: Mapping[str, str] = {}
+    ) -> Popen:
+        result = ["--workspace", str(workspace), "--json", str(self.folder / f"{workspace.name}.json")]
+        with (self.folder / f"{workspace.name}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, str(KILLER), stage, when, str(nth), name, *self.options, *result],
-                env=self.environment,
+                [sys.executable, str(KILLER), *killing, *options, *result],
+                env={**self.environment, **environment},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -119,8 +153,10 @@ class CrashTest:
 
     def _killed_run(self, workspace: Path) -> int:
         name = self.random.choice(SIGNALS).name
+        moment = "at a random time"
         if self.random.random() < 0.5:
             stage, when = self.random.choice(list(STAGES)), self.random.choice(("before", "after"))
+            moment = f"{when} {stage}"
             many = stage not in ("collect", "json")
             process = self.start(workspace, stage, when, self.random.randint(1, 8) if many else 1, name)
         else:
@@ -130,11 +166,13 @@ class CrashTest:
             except subprocess.TimeoutExpired:
                 process.send_signal(getattr(signal, name))
         code = process.wait(120)
-        self.kills += code != self.code
+        if code != self.code:
+            assert code in KILLED, f"it ended by itself, with {code}: {self.said(workspace)[-3000:]}"
+            self.tally[moment, name] += 1
         return code
 
-    def look(self, workspace: Path, seen: Seen) -> None:
-        """What must hold at any moment."""
+    def look(self, workspace: Path, seen: Seen, faults: bool = False) -> None:
+        """What must hold at any moment; ``faults``: some attempts may have failed on our side."""
         path = workspace / "gradebook.sqlite"
         if not path.is_file():
             return
@@ -142,36 +180,47 @@ class CrashTest:
         assert book.integrity_check() == []
         seen.look(path)
         for stored in book.latest_results("b2-1"):
-            assert stored.result.evidence
-            read_evidence(workspace / "evidence" / stored.result.evidence)
+            if stored.result.evidence is not None:
+                read_evidence(workspace / "evidence" / stored.result.evidence)
+            else:
+                assert faults
+                assert stored.result.score.pending == stored.result.score.max_points
         for attempt in book.attempts("b2-1"):
             kept = workspace / "submissions" / attempt.digest.removeprefix("sha256:")
             assert kept.read_bytes() == (self.folder / attempt.source).read_bytes()
         book.close()
         for page in [*workspace.glob("reports/**/*.html"), *workspace.glob("dashboard/**/*.html")]:
             assert page.read_text("utf-8").rstrip().endswith("</html>"), page
-        result = workspace.with_suffix(".json")
+        result = self.folder / f"{workspace.name}.json"
         if result.is_file():
             json.loads(result.read_text("utf-8"))
         if seen.rows["results"] and self.random.random() < 0.3:
-            self._edit(path)
+            self.edit(path, 0.5, None)
             seen.look(path)
 
-    def _edit(self, path: Path) -> None:
-        """A teacher's edit in between, and its withdrawal, so that scores stay comparable."""
+    def edit(self, path: Path, *points: float | None) -> None:
+        """A teacher's edits in between; ``None`` withdraws them, so that scores stay comparable."""
         book = Gradebook(path)
-        for points in (0.5, None):
-            book.add_edit(book.latest_results("b2-1")[0].attempt_id, "runs", points, "tanaka", "between two crashes")
+        for given in points:
+            book.add_edit(book.latest_results("b2-1")[0].attempt_id, "runs", given, "tanaka", "between two crashes")
         book.close()
 
-    def compare(self, workspace: Path) -> None:
+    def compare(self, workspace: Path, n_graded: int = N_STUDENTS) -> None:
         """A finished class is as if nothing had happened, and nothing of the dead graders is left."""
-        assert rows_of(workspace) == self.reference
+        assert self.rows(workspace) == self.reference
+        query = "SELECT COUNT(*), COUNT(DISTINCT attempt_id) FROM results WHERE evidence IS NOT NULL"
         with closing(sqlite3.connect(workspace / "gradebook.sqlite")) as connection:
-            counts = connection.execute("SELECT attempt_id, COUNT(*) FROM results GROUP BY attempt_id").fetchall()
-        assert sorted(n for _, n in counts) == [1] * N_STUDENTS, "an attempt was graded twice"
+            counts = connection.execute(query).fetchone()
+        assert counts == (n_graded, N_STUDENTS), "an attempt was graded twice, or not at all"
         assert [p.name for p in workspace.rglob("*") if p.name.endswith((".partial", ".old", ".part"))] == []
         assert self._left() == []
+
+    def rows(self, workspace: Path) -> list[dict[str, object]]:
+        """The result file without what differs from run to run."""
+        rows = json.loads((self.folder / f"{workspace.name}.json").read_text("utf-8"))
+        for row in rows:
+            row["execution"] = {k: v for k, v in row["execution"].items() if k not in CHANGING}
+        return rows
 
     def _left(self) -> list[str]:
         """Processes and scratch folders of graders that are gone; they get a moment to end."""
@@ -193,11 +242,3 @@ class CrashTest:
 
 
 Popen = subprocess.Popen
-
-
-def rows_of(workspace: Path) -> list[dict[str, object]]:
-    """The result file without what differs from run to run."""
-    rows = json.loads(workspace.with_suffix(".json").read_text("utf-8"))
-    for row in rows:
-        row["execution"] = {k: v for k, v in row["execution"].items() if k not in CHANGING}
-    return rows
