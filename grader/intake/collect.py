@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from grader.errors import UsageError
 from grader.intake.decode import Unreadable
-from grader.intake.filename import LMS, Claim, name_claims
+from grader.intake.filename import LMS, Claim, marked_late, name_claims
 from grader.intake.handins import Handin, Sorter
 from grader.intake.header import header_student
 from grader.intake.identity import HEADER, INVISIBLE, resolve
@@ -73,6 +73,8 @@ def _attempt(handin: Handin, given: Path, assignment: str, roster: Roster | None
         claims.append(Claim(LMS, handin.submitter))
     claims += name_claims(handin.parts, _context(given, handin), assignment)
     who, conflicts = resolve(claims, roster)
+    exchange_time = _nbgrader_time(handin.folder)
+    told = exchange_time or handin.submitted_at
     return Attempt(
         assignment=assignment,
         digest="sha256:" + hashlib.sha256(content).hexdigest(),
@@ -84,7 +86,9 @@ def _attempt(handin: Handin, given: Path, assignment: str, roster: Roster | None
         notes=tuple(notes),
         conflicts=conflicts,
         unreadable=parsed.unreadable,
-        handed_in_at=_nbgrader_time(handin.folder) or (handin.file.modified if handin.file else None),
+        handed_in_at=told or (handin.file.modified if handin.file else None),
+        told_by=told and ("nbgrader" if exchange_time else "Gradescope"),
+        marked_late="Canvas" if marked_late(handin.parts) else None,
     )
 
 

@@ -17,7 +17,8 @@ FOLDER_NAME = Text("the folder name")
 LMS = Text("the learning management system")
 
 _CANVAS = re.compile(
-    r"(?:(?:LATE_)?anon_[0-9A-Za-z]+|(?P<name>\w+?)_(?:LATE_)?(?P<uid>\d{2,}))_(?P<file_id>\d{2,})_(?P<file>.+)"
+    r"(?:(?P<late_anon>LATE_)?anon_[0-9A-Za-z]+|(?P<name>\w+?)_(?P<late>LATE_)?(?P<uid>\d{2,}))"
+    r"_(?P<file_id>\d{2,})_(?P<file>.+)"
 )
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<uid>\d+)_assign(?:submission|ment)_(?:file|onlinetext)_?.*")
 _BLACKBOARD = re.compile(r".+?_(?P<uid>[^_\s]+)_attempt_\d{4}(?:-\d\d){5}(?:_(?P<file>.+)|\.\w+)")
@@ -46,6 +47,12 @@ def lms_group(name: str) -> str | None:
     if canvas:
         return canvas["uid"] or name.split("_" + canvas["file_id"] + "_")[0]
     return blackboard["uid"] if blackboard else None
+
+
+def marked_late(parts: Iterable[str]) -> bool:
+    """Whether Canvas marked the submission as late, in a name on the way to its file."""
+    matches = (_CANVAS.fullmatch(part) for part in parts)
+    return any(match and (match["late"] or match["late_anon"]) for match in matches)
 
 
 def name_claims(parts: Sequence[str], context: Sequence[str], assignment: str) -> list[Claim]:

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from grader.intake.decode import Unreadable
 from grader.intake.filename import lms_group
-from grader.intake.gradescope import METADATA_FILE, gradescope_students
+from grader.intake.gradescope import METADATA_FILE, gradescope_students, gradescope_times
 from grader.intake.notebook import looks_like_notebook
 from grader.intake.sources import File, Folder, listing, natural_key, opened_archive, shortened
 from grader.model import Student, Text
@@ -39,6 +39,7 @@ class Handin:
 
     :ivar parts: names on the way to it, from the given input on. :ivar folder: where it lies.
     :ivar unreadable: why it holds no notebook, when that is already known. :ivar submitter: who, by an LMS' metadata.
+    :ivar submitted_at: when, by that metadata: ISO 8601 in UTC.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Handin:
     folder: Folder | None = None
     unreadable: Text | None = None
     submitter: Student | None = None
+    submitted_at: str | None = None
     notes: list[Text] = field(default_factory=list)
 
 
@@ -174,11 +176,14 @@ def _name_submitters(folder: Folder, handins: list[Handin], depth: int) -> None:
     if metadata is None:
         return
     try:
-        students = gradescope_students(metadata.read().decode("utf-8", errors="replace"))
+        text = metadata.read().decode("utf-8", errors="replace")
     except Unreadable:
         return
+    students, times = gradescope_students(text), gradescope_times(text)
     for handin in handins:
-        handin.submitter = students.get(handin.parts[depth]) if len(handin.parts) > depth else None
+        if len(handin.parts) > depth:
+            handin.submitter = students.get(handin.parts[depth])
+            handin.submitted_at = times.get(handin.parts[depth])
 
 
 def _kind(file: File) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from grader.errors import UsageError
 from grader.model import Student
-from grader.people import id_key, name_key, name_words, same_person
+from grader.people import id_key, name_key, name_words, participant_number, same_person
+from grader.tables import decoded, delimiter_of, header_key, read_table
 
 # Headers as they are compared (letters and digits only, lower case), the most telling first.
 _HEADERS = {
@@ -23,7 +23,10 @@ _HEADERS = {
     "given": "名 firstname givenname имя",
     "email": "メールアドレス メール emailaddress email mail mailaddress 邮箱 電子郵件 почта",
 }
-_ROSTER_LIMIT_BYTES = 32 * 2**20
+
+
+_POINTS_POSSIBLE = name_key("Points Possible")
+"""Canvas' gradebook has a line of that name below its header."""
 
 
 class Roster:
@@ -80,14 +83,8 @@ def read_roster(path: Path) -> Roster:
 
     :raises UsageError: it cannot be read, no column is known, or two students have the same number.
     """
-    try:
-        if path.stat().st_size > _ROSTER_LIMIT_BYTES:
-            raise UsageError(f"roster {path} is larger than {_ROSTER_LIMIT_BYTES} bytes: expected a CSV class list")
-        text = _decoded(path)
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text)) if any(map(str.strip, row))]
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"roster {path} cannot be read: {error}; expected a CSV file") from error
-    header = rows[0] if rows else []
+    table = read_table(path, "roster")
+    header = table.header
     columns = _columns(header)
     if not columns["id"] and not columns["name"] and not columns["email"] and not columns["family"]:
         raise UsageError(
@@ -95,34 +92,25 @@ def read_roster(path: Path) -> Roster:
             "'student_id,name,email' or '学籍番号,氏名,メールアドレス'"
         )
     students, aliases = [], []
-    for row in rows[1:]:
+    for row in table.rows:
         student, more = _student(row, columns)
-        if student != Student():
+        if student != Student() and name_key(student.name or "") != _POINTS_POSSIBLE:
             students.append(student)
-            aliases.append(more)
+            aliases.append([*more, *_participant(header, row)])
     _refuse_repeated(path, students)
     return Roster(students, aliases)
 
 
-def _decoded(path: Path) -> str:
-    content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp932")
-
-
-def _delimiter(text: str) -> str:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=first.count)
+def _participant(header: Sequence[str], row: Sequence[str]) -> list[str]:
+    """Moodle's own number, which its archives name folders by: the first column of its grading worksheet."""
+    is_worksheet = bool(header) and not any(header_key(header[0]) in names.split() for names in _HEADERS.values())
+    number = participant_number(row[0]) if is_worksheet and row else None
+    return [number] if number else []
 
 
 def _columns(header: Sequence[str]) -> dict[str, list[int]]:
     """Kind of column to its places, the most telling header first."""
-    keys = [re.sub(r"\(.*?\)|[\W_]", "", unicodedata.normalize("NFKC", cell).casefold()) for cell in header]
-
+    keys = [header_key(cell) for cell in header]
     known = {kind: names.split() for kind, names in _HEADERS.items()}
     return {
         kind: sorted((i for i, key in enumerate(keys) if key in names), key=lambda i: names.index(keys[i]))
@@ -159,8 +147,8 @@ def without_student(path: Path, student: Student) -> str | None:
     :raises UsageError: the file is no class list.
     """
     read_roster(path)
-    text = _decoded(path)
-    delimiter = _delimiter(text)
+    text, _ = decoded(path.read_bytes())
+    delimiter = delimiter_of(text)
     rows = list(csv.reader(io.StringIO(text), delimiter=delimiter))
     first = next(i for i, row in enumerate(rows) if any(map(str.strip, row)))
     columns = _columns(rows[first])

@@ -1,14 +1,13 @@
 """Grades as CSV: one row a student, quoted as RFC 4180 says, safe to open in a spreadsheet.
 
 The file is UTF-8 with a byte order mark: without one, Excel takes it for the machine's own code page (Shift_JIS in
-Japan). A text that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, "CSV Injection").
+Japan). A text that a spreadsheet would take for a formula gets an apostrophe in front.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +15,7 @@ from typing import BinaryIO
 from grader.messages import Catalogue
 from grader.model import Result
 from grader.rubric import Rubric
+from grader.tables import Cell, safe
 
 _LEADING = (
     "id",
@@ -27,12 +27,11 @@ _LEADING = (
     "score",
     "score_pending",
     "max_score",
+    "days_late",
+    "penalty",
+    "final",
 )
 _TRAILING = ("flags", "reason", "source", "digest")
-# Full-width forms too: East Asian spreadsheets read them as the plain ones.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-_Cell = str | int | float | None
 
 
 def header(rubric: Rubric) -> list[str]:
@@ -50,7 +49,7 @@ def csv_bytes(results: Iterable[Result], rubric: Rubric, catalogue: Catalogue) -
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header(rubric))
     for result in results:
-        writer.writerow([_safe(cell) for cell in _cells(result, rubric, catalogue)])
+        writer.writerow([safe(cell) for cell in _cells(result, rubric, catalogue)])
     return text.getvalue().encode("utf-8-sig", errors="replace")
 
 
@@ -63,22 +62,15 @@ def write_csv(file: Path | BinaryIO, results: Iterable[Result], rubric: Rubric, 
         file.write(content)
 
 
-def _cells(result: Result, rubric: Rubric, catalogue: Catalogue) -> Iterator[_Cell]:
+def _cells(result: Result, rubric: Rubric, catalogue: Catalogue) -> Iterator[Cell]:
     student, score = result.student, result.score
     yield from (student.id, student.name, student.email, result.attempt_number, result.handed_in_at)
     yield from (str(score.status), score.points, score.pending, score.max_points)
+    yield from (result.late.days_late, result.late.penalty) if result.late else (None, None)
+    yield result.final
     lines = {line.id: line for line in score.criteria}
     for ident in rubric.ids:
         line = lines.get(ident)
         yield from (line.points, str(line.outcome)) if line else (None, None)
     yield " ".join(dict.fromkeys(str(f.kind) for f in score.flags))
     yield from (catalogue.render(score.reason), result.source, result.digest)
-
-
-def _safe(cell: _Cell) -> str | int | float:
-    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
-        return ""
-    # Blanks before it do not stop every spreadsheet from seeing a formula.
-    if isinstance(cell, str) and any(t.startswith(_FORMULA_STARTS) for t in (cell, cell.lstrip())):
-        return f"'{cell}"
-    return cell

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from grader.model import Visibility
 from grader.recorder.compatibility import OPTIONS
+from grader.rubric.late import LateRules
 
 Ident = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60)]
 Compatibility = Annotated[str, Meta(pattern=f"^({'|'.join(OPTIONS)})$")]
@@ -45,6 +46,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     :ivar quick_epochs, quick_rows: caps of the quick budget for each training.
     :ivar compatibility: idioms of older Keras that are accepted (:mod:`grader.recorder.compatibility`).
     :ivar quick_test_images: of the test images the first so many are measured in the quick budget, all by default.
+    :ivar late: the deadline, and what handing in late costs (:mod:`grader.rubric.late`).
     """
 
     id: Ident
@@ -63,6 +65,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True):
     datasets: tuple[str, ...] = ()
     compatibility: tuple[Compatibility, ...] = ()
     questions: tuple[WrittenQuestion, ...] = ()
+    late: LateRules = LateRules()
     directory: Path = field(default_factory=Path)
 
     @property

@@ -2,6 +2,7 @@
 
 from grader.scoring.audience import Audience, redact
 from grader.scoring.edits import Edit, apply_edits
+from grader.scoring.late import lateness
 from grader.scoring.points import half_up, share_of, total
 from grader.scoring.row import plain, result_row
 from grader.scoring.scores import not_gradable_by_us, score
@@ -11,6 +12,7 @@ __all__ = [
     "Edit",
     "apply_edits",
     "half_up",
+    "lateness",
     "not_gradable_by_us",
     "plain",
     "redact",

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from grader.messages import Catalogue
-from grader.model import CriterionScore, Execution, Result, Text
+from grader.model import CriterionScore, Execution, Lateness, Result, Text
 from grader.rubric import Rubric
 
 SCHEMA_VERSION = 1
@@ -37,6 +37,8 @@ def result_row(result: Result, rubric: Rubric, catalogue: Catalogue) -> dict[str
         "score": score.points,
         "score_pending": score.pending,
         "max_score": score.max_points,
+        "late": _late(result.late, catalogue),
+        "final": result.final,
         "runtime": result.execution.runtime,
         "budget": result.execution.budget,
         "execution": _execution(result.execution, catalogue),
@@ -50,6 +52,20 @@ def result_row(result: Result, rubric: Rubric, catalogue: Catalogue) -> dict[str
         "report": result.report,
     }
     return {key: plain(value, catalogue) for key, value in row.items()}
+
+
+def _late(late: Lateness | None, catalogue: Catalogue) -> dict[str, Any] | None:
+    if late is None:
+        return None
+    return {
+        "due": late.due,
+        "handed_in_at": late.handed_in_at,
+        "days_late": late.days_late,
+        "extension_days": late.extension_days,
+        "percent": late.percent,
+        "penalty": late.penalty,
+        "message": catalogue.render(late.note),
+    }
 
 
 def _execution(execution: Execution, catalogue: Catalogue) -> dict[str, Any]:

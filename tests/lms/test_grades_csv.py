@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -24,6 +25,7 @@ from grader.model import (
     Text,
     Visibility,
 )
+from grader.plain import clean
 from grader.rubric import Criterion, Rubric
 
 RUBRIC = Rubric(
@@ -87,7 +89,23 @@ def test_a_number_that_is_not_finite_is_an_empty_cell(english):
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "  =", "\u3000="])
 def test_a_text_that_looks_like_a_formula_is_made_harmless(english, start):
     result = replace(RESULT, student=Student(name=start + "1+1"))
-    assert _read(csv_bytes([result], RUBRIC, english))[0]["name"] == f"'{start}1+1"
+    assert _read(csv_bytes([result], RUBRIC, english))[0]["name"] == f"'{clean(start)}1+1"
+
+
+@pytest.mark.parametrize("name", ["\u202e%s", "%s\u2067", "\u200f%s", "\x1b[2J%s", "\x07%s"])
+def test_a_name_cannot_reorder_or_control_what_stands_beside_it(english, name):
+    result = replace(RESULT, student=Student(name=name % "Abe"), source=name % "=1+1")
+    row = _read(csv_bytes([result], RUBRIC, english))[0]
+    assert "Abe" in row["name"]
+    for cell in (row["name"], row["source"]):
+        assert not [c for c in cell if unicodedata.category(c) in ("Cc", "Cf")]
+        assert not cell.startswith("=")
+
+
+def test_a_name_that_is_written_from_right_to_left_is_kept(english):
+    name = "\u05d3\u05d5\u05d3 \u05db\u05d4\u05df"
+    row = _read(csv_bytes([replace(RESULT, student=Student(name=name))], RUBRIC, english))[0]
+    assert row["name"] == name
 
 
 @given(st.text(), st.text())
@@ -96,7 +114,7 @@ def test_any_text_is_read_back_and_none_is_a_formula(english, name, source):
     rows = _read(csv_bytes([result, RESULT], RUBRIC, english))
     assert len(rows) == 2
     for given_text, cell in ((name, rows[0]["name"]), (source, rows[0]["source"])):
-        assert cell in (given_text, f"'{given_text}")
+        assert cell in (clean(given_text), f"'{clean(given_text)}")
         assert not cell.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
 
 
