@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 FUZZ_SECONDS ?= 120
+KILLS ?= 200
 
 .PHONY: install demo test lint crash fuzz bench lock clean
 
@@ -32,9 +33,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# 200 kills of the grader at random moments and at every stage; the default tests have a few of them.
+# 200 kills of the grader at random moments and at every stage, about 25 minutes; the default tests have a few of them.
 crash: install
-	GRADER_TEST_KILLS=200 $(BIN)/python -m pytest -s tests/crash
+	GRADER_TEST_KILLS=$(KILLS) $(BIN)/python -m pytest -s tests/crash
 
 # Coverage-guided, two minutes a reader; what it finds stays in fuzz/.
 fuzz: install
@@ -44,6 +45,9 @@ fuzz: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.resubmission
+	$(BIN)/python -m benchmarks.regrade
+	$(BIN)/python -m benchmarks.growth
 
 lock:
 	$(BIN)/python -m pip install --quiet uv

@@ -35,6 +35,14 @@ class Settings:
     """All settings of one run. A field's metadata: ``help``, ``choices``, ``minimum``, ``maximum``, ``secret``."""
 
     workspace: Path = field(default=Path("workspace"), metadata={"help": "Folder for what a run produces."})
+    database_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "help": "Gradebook on a server (postgresql://USER@HOST/NAME); none: a file in the workspace.",
+            "secret": True,
+        },
+    )
     course: Path | None = field(
         default=None, metadata={"help": "Course directory; none: the course that comes with the program."}
     )
@@ -100,6 +108,35 @@ class Settings:
             "minimum": 1,
         },
     )
+    warm_kernels: bool = field(
+        default=True,
+        metadata={
+            "help": "Fork kernels from a process that has imported TensorFlow already (Linux). Results are the same.",
+        },
+    )
+    device: str = field(
+        default="auto",
+        metadata={
+            "help": "What notebooks train on: GPUs where there are any (auto), cpu, gpu, or every GPU and core (both), "
+            "when the last digits of a result depend on which of them was free.",
+            "choices": ("auto", "cpu", "gpu", "both"),
+        },
+    )
+    gpu_slots: int = field(default=1, metadata={"help": "Notebooks at the same time on each GPU.", "minimum": 1})
+    gpu_memory_limit_mib: int | None = field(
+        default=None,
+        metadata={"help": "GPU memory of each notebook; none: an equal part of the device.", "minimum": 256},
+    )
+    cluster_security: Path | None = field(
+        default=None,
+        metadata={"help": "TOML file with the TLS certificates of a cluster; none: the cluster's network is trusted."},
+    )
+    replay: bool = field(
+        default=True,
+        metadata={
+            "help": "Answer a training that the grader itself has made before from what it kept. Results are the same.",
+        },
+    )
     scratch_limit_mib: int = field(
         default=4096, metadata={"help": "What a notebook may write to the disk.", "minimum": 64}
     )
@@ -128,7 +165,10 @@ class Settings:
 
 
 class SettingInfo(NamedTuple):
-    """One setting as the docs and the command line show it. ``kind``: ``integer``, ``number``, ``text`` or ``path``."""
+    """One setting as the docs and the command line show it.
+
+    ``kind``: ``switch``, ``integer``, ``number``, ``text`` or ``path``.
+    """
 
     name: str
     kind: str
@@ -138,7 +178,8 @@ class SettingInfo(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
-_KINDS: Mapping[type, str] = {int: "integer", float: "number", str: "text", Path: "path"}
+_SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_KINDS: Mapping[type, str] = {bool: "switch", int: "integer", float: "number", str: "text", Path: "path"}
 
 
 def _type_of(hint: Any) -> type:
@@ -160,6 +201,7 @@ def describe() -> Iterator[SettingInfo]:
     """Every setting, in the order of :class:`Settings`; the default is a text that is the same on every machine."""
     for name, f in _FIELDS.items():
         default = f.metadata.get("default_text") or ("none" if f.default is None else str(f.default))
+        default = default.lower() if _TYPES[name] is bool else default
         choices = tuple(f.metadata.get("choices", ()))
         yield SettingInfo(name, _KINDS[_TYPES[name]], default, f.metadata["help"], env_name(name), choices)
 
@@ -173,12 +215,22 @@ def _expected(name: str) -> str:
     if kind is int:
         at_most = f" and at most {facts['maximum']}" if "maximum" in facts else ""
         return f"a whole number of at least {facts.get('minimum', 0)}{at_most}"
-    return {float: "a number greater than 0", Path: "a path", str: "a text"}[kind]
+    return {bool: "true or false", float: "a number greater than 0", Path: "a path", str: "a text"}[kind]
+
+
+def _switch(value: Any) -> bool:
+    """:raises ValueError: neither a truth value nor a word for one."""
+    word = str(value).strip().lower()
+    if word not in _SWITCHES:
+        raise ValueError(value)
+    return _SWITCHES[word]
 
 
 def _parse(name: str, value: Any) -> Any:
     """``value`` as the type of setting ``name``; :raises ValueError: it cannot be that."""
     facts, kind = _FIELDS[name].metadata, _TYPES[name]
+    if kind is bool:
+        return _switch(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float | os.PathLike):
         raise ValueError(value)
     if kind is Path:

@@ -6,6 +6,7 @@
     ├── UsageError              what the person asked for cannot be done as asked (exit 2)
     │   ├── UnknownAssignment   no such assignment in this course
     │   ├── InvalidSetting      a setting has a value that it cannot have
+    │   ├── ClusterError        no other machines answer, or not as they should
     │   ├── SandboxError        no sandbox works here, or not the one that was named
     │   └── KitError            a kit is damaged, or is for another assignment
     ├── CourseError             the course's own files (assignment, rubric, calibration, template) are wrong (exit 2)
@@ -13,6 +14,7 @@
     ├── DataError               a data set is missing, damaged or not what it should be (exit 2)
     ├── EvidenceError           what a student's run left behind is missing, malformed or too large
     ├── VerificationError       the verifier's child did not answer as agreed
+    ├── ReplayError             a training answered from the replay store is not what training gives
     └── StoreError              the gradebook cannot be read or written as asked
 
 The message of each says what was received, what was expected, and what to do. A student's mistake is never one of
@@ -40,6 +42,10 @@ class UnknownAssignment(UsageError):
 
 class InvalidSetting(UsageError):
     """A setting has a value that it cannot have."""
+
+
+class ClusterError(UsageError):
+    """No other machines answer, or not as they should."""
 
 
 class SandboxError(UsageError):
@@ -72,6 +78,10 @@ class EvidenceError(GraderError):
 
 class VerificationError(GraderError):
     """The verifier's child did not answer as agreed."""
+
+
+class ReplayError(GraderError):
+    """A training answered from the replay store is not what training gives."""
 
 
 class StoreError(GraderError):

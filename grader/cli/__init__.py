@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import traceback
 from typing import NoReturn
 
 _INTERRUPTED = 130
+_FAULT = "grader: this is a fault of the program, please report it with the lines above"
 
 
 def main() -> None:
@@ -21,7 +23,7 @@ def main() -> None:
 
         app(prog_name="grader")
     except GraderError as error:
-        print(f"grader: {error}", file=sys.stderr)  # noqa: T201
+        _say(f"grader: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _interrupted()
@@ -32,10 +34,23 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception:
-        traceback.print_exc()
-        print("grader: this is a fault of the program, please report it with the lines above", file=sys.stderr)  # noqa: T201
+    except Exception as error:
+        _say(_disk_full(error) or f"{traceback.format_exc()}{_FAULT}")
         sys.exit(3)
+
+
+def _say(text: str) -> None:
+    """To standard error; a message may quote what a student wrote, so no control sequence of theirs is in it."""
+    from grader.plain import clean
+
+    print(clean(text), file=sys.stderr)  # noqa: T201
+
+
+def _disk_full(error: Exception) -> str | None:
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    where = f" (writing {error.filename})" if error.filename else ""
+    return f"grader: the disk is full{where}: make room and give the same command again; what was graded so far is kept"
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:

@@ -7,7 +7,23 @@ from typing import Annotated
 import typer
 
 from grader import __version__
-from grader.cli import attempts, audit, calibrate, check, course, data, doctor, grade, gradebook, handout, points
+from grader.cli import (
+    attempts,
+    audit,
+    calibrate,
+    check,
+    course,
+    data,
+    doctor,
+    exchange,
+    gc,
+    grade,
+    gradebook,
+    handout,
+    points,
+    serve,
+    similar,
+)
 
 app = typer.Typer(
     name="grader",
@@ -32,10 +48,14 @@ doctor.register(app)
 data.register(app)
 handout.register(app)
 grade.register(app)
+exchange.register(app)
+similar.register(app)
 check.register(app)
 attempts.register(app)
 points.register(app)
 calibrate.register(app)
 audit.register(app)
 gradebook.register(app)
+gc.register(app)
+serve.register(app)
 course.register(app)

@@ -44,7 +44,7 @@ def require_graded(settings: Settings, assignment: str) -> None:
     if assignment not in graded_assignments(settings):
         raise UsageError(
             f"{settings.workspace} holds no attempt at {assignment}: name another folder with --workspace, "
-            f"or run 'grader grade {assignment} PATH...' first"
+            f"or run 'grader grade {assignment} PATH...' or 'grader import' first"
         )
 
 
@@ -53,13 +53,15 @@ def console(json_file: str | None = None) -> Console:
     from rich.console import Console
     from rich.text import Text as RichText
 
-    from grader.reporting.clean import clean
+    from grader.plain import isolated
 
     class SafeConsole(Console):
-        """Names, messages and tracebacks may come from students: no control sequence of theirs reaches the terminal."""
+        """Names, messages and tracebacks may come from students: no control sequence of theirs reaches the terminal,
+        and no name changes places with what stands beside it.
+        """
 
         def render_str(self, text: str, **options: Any) -> RichText:
-            return super().render_str(clean(text), **options)
+            return super().render_str(isolated(text), **options)
 
     return SafeConsole(stderr=json_file == "-", highlight=False, soft_wrap=True)
 
@@ -88,16 +90,18 @@ def finish(
     """
     from grader.cli.summary import print_summary
     from grader.pipeline import publish
+    from grader.pipeline.locks import locked
     from grader.pipeline.publish import LastRun, cannot_be_graded_yet
 
     n_executed = sum(not one.reused and one.result.execution.duration_s is not None for one in graded)
     run = LastRun(duration_s, n_executed) if duration_s is not None and n_executed else None
     published = publish(context, run)
-    write_json([published.row(one.result) for one in graded], json_file)
+    with locked(context.workspace, "results"):
+        write_json([published.row(one.result) for one in graded], json_file)
     print_summary(context, graded, published, out)
     for fault in published.faults:
         out.print(f"a fault of the grader; staff only:\n{fault}", markup=False)
     if published.faults or any(one.fault is not None for one in graded):
         raise typer.Exit(3)
-    if any(cannot_be_graded_yet(one.result) for one in graded):
+    if any(one.kept is not None or cannot_be_graded_yet(one.result) for one in graded):
         raise typer.Exit(1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import sqlite3
-import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -18,6 +19,7 @@ from grader.cli.common import CourseOption, WorkspaceOption, console
 if TYPE_CHECKING:
     from grader.config import Settings
 
+_CUDA = ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13")
 _PACKAGES = ("tensorflow", "keras", "ipykernel", "nbclient", "numpy", "matplotlib", "pytest")
 
 
@@ -55,9 +57,17 @@ def doctor(
 
 
 def _everything(settings: Settings) -> Iterator[Finding]:
-    for part in (_runtimes(), _gpus(), _sandbox(settings.sandbox), _data(settings), _course(settings)):
+    for part in (
+        _runtimes(),
+        _gpus(settings),
+        _cluster(),
+        _sandbox(settings.sandbox),
+        _data(settings),
+        _course(settings),
+    ):
         yield from part
     yield _database(settings)
+    yield _temporary()
 
 
 def _runtimes() -> Iterator[Finding]:
@@ -83,14 +93,43 @@ def _runtimes() -> Iterator[Finding]:
         yield Finding("note", "keras2", "legacy runtime not installed; needed only for --runtime keras2", mend)
 
 
-def _gpus() -> Iterator[Finding]:
-    tool = shutil.which("nvidia-smi")
-    listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=False) if tool else None
-    lines = listed.stdout.splitlines() if listed and listed.returncode == 0 else []
-    if not lines:
-        yield Finding("note", "gpu", "none found: notebooks run on the CPU")
-    for line in lines:
-        yield Finding("note", "gpu", f"{line}; this version grades on the CPU only")
+def _gpus(settings: Settings) -> Iterator[Finding]:
+    from grader.scheduling import find_gpus, make_slots
+
+    found = find_gpus()
+    mend = f"{sys.executable} -m pip install 'keras-grader[gpu]'"
+    if not found.gpus:
+        missing = "not installed" in found.reason
+        yield Finding("note", "gpu", f"{found.reason}: notebooks run on the CPU", mend if missing else "")
+        return
+    slots = make_slots(found.gpus, settings.gpu_slots, settings.gpu_memory_limit_mib)
+    for gpu in found.gpus:
+        own = [slot for slot in slots if slot.uuid == gpu.uuid]
+        limit = f"{len(own)} notebooks with {own[0].memory_limit_mib} MiB each" if own else "too small for a notebook"
+        used = "; not used, as the settings say cpu" if settings.device == "cpu" else ""
+        yield Finding("ok" if own else "note", "gpu", f"{gpu.index}: {gpu.name}, {gpu.memory_mib} MiB: {limit}{used}")
+    if found.reason:
+        yield Finding("note", "gpu", found.reason)
+    if not any(_installed(name) for name in _CUDA):
+        yield Finding("note", "gpu", "TensorFlow finds CUDA only where its libraries are installed", mend)
+
+
+def _cluster() -> Iterator[Finding]:
+    missing = [name for name in ("distributed", "dask-jobqueue") if not _installed(name)]
+    if missing:
+        mend = f"{sys.executable} -m pip install 'keras-grader[cluster]'"
+        yield Finding("note", "cluster", f"not installed: {', '.join(missing)}; needed only for --cluster", mend)
+        return
+    slurm = "sbatch is there" if shutil.which("sbatch") else "no sbatch, so no slurm:FILE"
+    yield Finding("ok", "cluster", f"distributed {importlib.metadata.version('distributed')}; {slurm}")
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _sandbox(wanted: str) -> Iterator[Finding]:
@@ -155,19 +194,37 @@ def _course(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    from grader.errors import StoreError
-    from grader.store import Gradebook
+    from grader.errors import GraderError
+    from grader.store import existing_gradebook
 
     path = settings.workspace.resolve() / "gradebook.sqlite"
-    if not path.is_file():
-        return Finding("ok", "gradebook", f"SQLite {sqlite3.sqlite_version}; {path} will be made by 'grader grade'")
     try:
-        problems = Gradebook(path).integrity_check()
-    except StoreError as error:
-        problems = [str(error)]
-    if problems:
-        return Finding("missing", "gradebook", f"{path}: {problems[0]}", f"cp {path} {path}.broken; restore a backup")
-    return Finding("ok", "gradebook", f"{path} is whole")
+        book = existing_gradebook(settings)
+        problems = book.integrity_check() if book else []
+    except GraderError as error:
+        if settings.database_url:
+            return Finding("missing", "gradebook", str(error), "make the server of GRADER_DATABASE_URL answer")
+        return _broken(path, str(error))
+    if book is None:
+        return Finding("ok", "gradebook", f"SQLite {sqlite3.sqlite_version}; {path} will be made by 'grader grade'")
+    return _broken(path, problems[0]) if problems else Finding("ok", "gradebook", f"{book.name} is whole")
+
+
+def _broken(path: Path, problem: str) -> Finding:
+    return Finding("missing", "gradebook", f"{path}: {problem}", f"cp {path} {path}.broken; restore a backup")
+
+
+def _temporary() -> Finding:
+    from grader.errors import UsageError
+    from grader.execution.sockets import require_socket_folder
+
+    try:
+        folder = require_socket_folder()
+    except UsageError as error:
+        return Finding("missing", "temporary", str(error), "export TMPDIR=/tmp")
+    named = Path(tempfile.gettempdir())
+    detail = f"{folder}, as the path of {named} is too long for sockets" if folder != named else str(folder)
+    return Finding("ok", "temporary", f"{detail}, {shutil.disk_usage(folder).free / 2**30:.1f} GiB free")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""``grader grade``, ``grader regrade``, ``grader report``, ``grader export``."""
+"""``grader grade``, ``grader regrade``, ``grader report``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from grader.cli.common import (
 
 def grade(
     assignment: AssignmentArgument,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Notebook, folder, or zip from an LMS.")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH...", help="Notebook, folder, or zip from an LMS [all that the workspace keeps]."),
+    ] = None,
     workspace: WorkspaceOption = None,
     jobs: Annotated[int | None, typer.Option("--jobs", help="Attempts at the same time [number of CPUs].")] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="full or quick [full].")] = None,
@@ -41,11 +44,18 @@ def grade(
     json_file: JsonOption = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every notebook again.")] = False,
     no_replay: Annotated[
-        bool, typer.Option("--no-replay", help="Train everything for real (this version always does).")
+        bool, typer.Option("--no-replay", help="Train everything for real; the results are the same.")
     ] = False,
+    audit_replay: Annotated[
+        float,
+        typer.Option(
+            "--audit-replay", metavar="P", min=0, max=1, help="Run this share of replayed attempts again without it."
+        ),
+    ] = 0.0,
     sandbox: Annotated[str | None, typer.Option("--sandbox", help="auto, namespaces, bwrap or none [auto].")] = None,
     cluster: Annotated[
-        str | None, typer.Option("--cluster", metavar="ADDRESS|slurm:FILE", help="Not in this version.")
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS|slurm:FILE", help="Run notebooks on other machines [this one]."),
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="CSV of the class: id, name, e-mail.")] = None,
     lang: LanguageOption = None,
@@ -55,15 +65,16 @@ def grade(
 
     Example: grader grade b2-1 submissions.zip --jobs 4 --json results.json
     """
+    from grader.cli.machines import other_machines
     from grader.cli.progress import BatchDisplay
-    from grader.errors import UsageError
+    from grader.cli.summary import say_replay_audit
     from grader.intake import collect
     from grader.pipeline import grade_batch, open_context
+    from grader.pipeline.importing import kept_attempts, kept_roster
+    from grader.pipeline.lateness import keep_handins
+    from grader.pipeline.progress import ProgressFile
     from grader.pipeline.publish import keep_roster
 
-    del no_replay
-    if cluster is not None:
-        raise UsageError("--cluster is not available in this version; leave it out to grade on this machine")
     settings = settings_from(
         workspace=workspace,
         course=course,
@@ -76,19 +87,37 @@ def grade(
         seed=seed,
         sandbox=sandbox,
         language=lang,
+        replay=False if no_replay else None,
     )
+    if not paths:
+        require_graded(settings, assignment)
     context = open_context(settings, assignment)
     walls = f"sandbox: {context.sandbox.name}" if context.sandbox else "no sandbox: notebooks run with your rights"
     out = console(json_file)
     catalogue = context.catalogue(context.language_of(None))
     known = keep_roster(context, roster) if roster else None
     words = partial(out.print, markup=False, style="dim")
-    attempts = collect(paths, assignment, known, lambda text: words(catalogue.render(text)))
+    if paths:
+        attempts = collect(
+            paths, assignment, known or kept_roster(context.workspace), lambda t: words(catalogue.render(t))
+        )
+        keep_handins(context, attempts)
+    else:
+        attempts = kept_attempts(context)
     started = time.monotonic()
-    out.print(f"{len(attempts)} attempts at {assignment}, {settings.jobs} at a time; {walls}")
-    with BatchDisplay(out, len(attempts), settings.jobs).shown() as batch:
-        graded = grade_batch(context, attempts, fresh=fresh, batch=batch)
-    finish(context, graded, json_file, out, time.monotonic() - started)
+    many = f", {settings.jobs} at a time" if cluster is None else ""
+    out.print(f"{len(attempts)} attempts at {assignment}{many}; {walls}")
+    with (
+        other_machines(cluster, context, out) as elsewhere,
+        ProgressFile(context.workspace, assignment) as progress,
+        BatchDisplay(out, len(attempts), settings.jobs, progress.tell).shown() as batch,
+    ):
+        graded = grade_batch(context, attempts, fresh=fresh, batch=batch, elsewhere=elsewhere)
+    try:
+        finish(context, graded, json_file, out, time.monotonic() - started)
+    finally:
+        if audit_replay:
+            say_replay_audit(context, attempts, graded, audit_replay, out)
 
 
 def regrade(
@@ -126,44 +155,11 @@ def report(workspace: WorkspaceOption = None, lang: LanguageOption = None, cours
     if not graded:
         raise UsageError(f"{settings.workspace} holds no attempts: name another folder with --workspace")
     for assignment in graded:
-        published = publish(open_context(settings, assignment))
+        published = publish(open_context(settings, assignment), again=True)
         out.print(f"{assignment}: {len(published.paths)} reports, dashboard {published.dashboard}", markup=False)
-
-
-def export(
-    form: Annotated[str, typer.Argument(metavar="FORMAT", help="csv")],
-    workspace: WorkspaceOption = None,
-    out_file: Annotated[Path | None, typer.Option("--out", help="File [standard output].")] = None,
-    assignment: Annotated[str | None, typer.Option("--assignment", help="Only this one.")] = None,
-    lang: LanguageOption = None,
-    course: CourseOption = None,
-) -> None:
-    """Export grades: one row a student, of the attempt that counts.
-
-    Example: grader export csv --out grades.csv
-    """
-    import sys
-
-    from grader.errors import UsageError
-    from grader.lms.grades_csv import csv_bytes
-    from grader.pipeline import open_context
-    from grader.pipeline.publish import counting_results, graded_assignments
-
-    if form != "csv":
-        raise UsageError(f"cannot export {form!r}; this version exports csv")
-    settings = settings_from(workspace=workspace, course=course, language=lang)
-    chosen = [assignment] if assignment else graded_assignments(settings)
-    if len(chosen) != 1:
-        raise UsageError(f"name one assignment with --assignment; this workspace has {', '.join(chosen) or 'none'}")
-    context = open_context(settings, chosen[0])
-    data = csv_bytes(counting_results(context), context.rubric, context.catalogue(context.language_of(None)))
-    if out_file is None:
-        sys.stdout.buffer.write(data)
-    else:
-        out_file.write_bytes(data)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (grade, regrade, report, export):
+    for command in (grade, regrade, report):
         app.command()(command)

@@ -54,7 +54,7 @@ def verify_command(workspace: WorkspaceOption = None) -> None:
     for assignment in book.assignments():
         n_attempts, n_results = len(book.attempts(assignment)), len(book.latest_results(assignment))
         out.print(f"{assignment}: {n_attempts} attempts, {n_results} with a result", markup=False)
-    out.print(f"{book.path} is sound", markup=False)
+    out.print(f"{book.name} is sound", markup=False)
 
 
 def forget(
@@ -100,12 +100,12 @@ def forget(
 def _opened(settings: Settings) -> Gradebook:
     """:raises UsageError: the workspace has none."""
     from grader.errors import UsageError
-    from grader.store import Gradebook
+    from grader.store import existing_gradebook
 
-    path = settings.workspace.resolve() / "gradebook.sqlite"
-    if not path.is_file():
+    book = existing_gradebook(settings)
+    if book is None:
         raise UsageError(f"{settings.workspace} holds no gradebook: name the workspace with --workspace")
-    return Gradebook(path)
+    return book
 
 
 def register(app: typer.Typer) -> None:

@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.text import Text as RichText
 
 from grader.pipeline import Batch
-from grader.reporting.clean import clean
+from grader.plain import isolated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 class BatchDisplay:
     """Redraws at most five times a second on a terminal; prints one plain line a finished attempt elsewhere."""
 
-    def __init__(self, out: Console, total: int, jobs: int) -> None:
+    def __init__(self, out: Console, total: int, jobs: int, also: Callable[[Batch], None] = lambda _: None) -> None:
         self._out = out
         self._jobs = jobs
+        self._also = also
         self._started = time.monotonic()
         self._printed = 0
         self._lock = threading.Lock()
@@ -41,6 +42,7 @@ class BatchDisplay:
             yield self.batch
 
     def _tell(self, batch: Batch) -> None:
+        self._also(batch)
         if self._out.is_terminal:
             return
         with self._lock:
@@ -49,7 +51,7 @@ class BatchDisplay:
                 self._printed += 1
                 spent = time.monotonic() - self._started
                 line = f"[{self._printed}/{batch.total}] {one.source}: {one.score.status}, {one.execution.outcome}"
-                self._out.print(RichText(f"{clean(line)}, {spent:.0f} s since the start{self._left(batch)}"))
+                self._out.print(RichText(f"{isolated(line)}, {spent:.0f} s since the start{self._left(batch)}"))
 
     def _left(self, batch: Batch) -> str:
         done = len(batch.done)
@@ -62,10 +64,10 @@ class BatchDisplay:
         batch = self.batch
         spent = time.monotonic() - self._started
         lines = [f"{len(batch.done)} of {batch.total} graded, {spent:.0f} s{self._left(batch)}"]
-        for source, progress in list(batch.running.items())[: self._jobs]:
+        for source, progress in sorted(batch.running.items(), key=lambda item: item[1] is None)[: self._jobs]:
             where = "starting"
             if progress is not None:
                 epoch = f", epoch {progress.epoch} of {progress.epochs}" if progress.epoch else ""
                 where = f"cell {progress.cell + 1} of {progress.n_cells}{epoch}"
             lines.append(f"  {source.rsplit('/', 1)[-1]}: {where}")
-        return RichText("\n".join(map(clean, lines)))
+        return RichText("\n".join(map(isolated, lines)))

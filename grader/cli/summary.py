@@ -11,6 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from grader.model import Attempt
     from grader.pipeline import Context, Graded
     from grader.pipeline.publish import Published
 
@@ -51,7 +52,23 @@ def print_summary(context: Context, graded: Sequence[Graded], published: Publish
     for one in graded:
         for flag in one.result.score.flags:
             out.print(f"flag {escape(one.result.source)}: {flag.kind}: {escape(catalogue.render(flag.message))}")
+        if one.kept:
+            out.print(f"[yellow]the earlier result stays[/] for {escape(one.result.source)}: {escape(one.kept)}")
         if one.fault:
             out.print(f"[red]a fault of the grader[/] on {escape(one.result.source)}; staff only:\n{escape(one.fault)}")
     out.print(f"Dashboard: {escape(str(published.dashboard))}")
     out.print(f"Reports:   {escape(str(published.reports_dir))}")
+
+
+def say_replay_audit(
+    context: Context, attempts: Sequence[Attempt], graded: Sequence[Graded], share: float, out: Console
+) -> None:
+    """Runs a share of the replayed attempts again without replay; :raises ReplayError: one got another result."""
+    from grader.errors import ReplayError
+    from grader.pipeline.replaying import audit_replay
+
+    audit = audit_replay(context, attempts, graded, share)
+    out.print(f"{audit.checked} replayed attempts run again without replay, {len(audit.different)} of them differ")
+    if audit.different:
+        lines = "; ".join(f"{source}: {what}" for source, what in audit.different.items())
+        raise ReplayError(f"replay gave other results ({lines}): grade with --no-replay and --fresh, and report this")
