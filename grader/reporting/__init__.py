@@ -9,7 +9,7 @@ from grader.reporting.dashboard import (
     index,
     newest_graded_at,
 )
-from grader.reporting.report import Standing, student_report
+from grader.reporting.report import ShownEvidence, Standing, student_report
 from grader.reporting.terminal import Line, plain, result_lines, summary_lines
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "IndexEntry",
     "Line",
     "ReportContext",
+    "ShownEvidence",
     "Standing",
     "TestSet",
     "ThresholdView",

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
+
+from grader.plain import clean as clean
 
 TEXT_LIMIT_CHARACTERS = 20_000
 IMAGE_LIMIT_BYTES = 2 * 2**20
 IMAGE_LIMIT_PIXELS = 25_000_000
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-# Marks that reorder what follows (Unicode standard annex 9); shown, because they can make code read as what it is not.
-_BIDI = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def clean(text: str) -> str:
-    """``text`` without terminal sequences and control characters; direction marks are spelled out.
-
-    Tab and newline stay. Lone surrogates, which JSON can carry and UTF-8 cannot, become question marks.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    plain = _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-    shown = _BIDI.sub(lambda mark: f"‹U+{ord(mark[0]):04X}›", plain)
-    return shown.encode("utf-8", "replace").decode("utf-8")
 
 
 def shorten(text: str, limit: int) -> str:

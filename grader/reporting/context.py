@@ -121,13 +121,10 @@ def render_bare(words: Words, reports_dir: Path, template: str, script: str | No
     directory = reports_dir.resolve()
     code = _asset(directory / script) if script else ""
     style = _asset(directory / "style.css")
-    page = _environment(directory).get_template(template)
-    text = page.render(
-        _=words.say,
-        words=words,
-        lang=words.language,
-        signs=SIGNS,
-        outcome_words={outcome: words.outcome(outcome) for outcome in SIGNS},
+    text = render_served(
+        words,
+        directory,
+        template,
         policy=_POLICY_PLACE,
         style=Markup(style),  # noqa: S704 - the course's own file
         code=Markup(code),  # noqa: S704 - the course's own file
@@ -136,15 +133,35 @@ def render_bare(words: Words, reports_dir: Path, template: str, script: str | No
     return text.replace(_POLICY_PLACE, _policy(text, style, code), 1)
 
 
+def render_served(words: Words, reports_dir: Path, template: str, **values: Any) -> str:
+    """A page that a server sends, with style sheet, script and policy of its own (see :func:`style_sources`)."""
+    return (
+        _environment(reports_dir.resolve())
+        .get_template(template)
+        .render(
+            _=words.say,
+            words=words,
+            lang=words.language,
+            signs=SIGNS,
+            outcome_words={outcome: words.outcome(outcome) for outcome in SIGNS},
+            **values,
+        )
+    )
+
+
+def style_sources(page: str, *sheets: str) -> list[str]:
+    """What ``style-src`` must name so that ``page`` has its style attributes, and ``sheets``, and no others."""
+    attributes = sorted(set(_STYLE_ATTRIBUTE.findall(page)))
+    return ["'unsafe-hashes'"] * bool(attributes) + [_source(text) for text in (*sheets, *attributes)]
+
+
 def _policy(page: str, style: str, code: str) -> str:
     """What a browser may do with ``page`` (Content Security Policy 3): show it with our own style sheet, style
     attributes, pictures inside it, and the one script that is ours; fetch, send, frame or run nothing else.
     """
-    attributes = sorted(set(_STYLE_ATTRIBUTE.findall(page)))
-    styles = ["'unsafe-hashes'"] * bool(attributes) + [_source(text) for text in (style, *attributes)]
     rules = [
         "default-src 'none'",
-        f"style-src {' '.join(styles)}",
+        f"style-src {' '.join(style_sources(page, style))}",
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",

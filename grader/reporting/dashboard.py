@@ -10,11 +10,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from grader.messages import Catalogue
+from grader.messages import DATA_MISSING, GRADER_FAILED, Catalogue
 from grader.model import Execution, ExecutionOutcome, FlagKind, Outcome, Result, Status, Student
 from grader.reporting import classfigures, figures
 from grader.reporting.context import ReportContext, localised_title, render_bare, render_page
 from grader.reporting.criteria import criterion_title
+from grader.reporting.late import late_points
 from grader.reporting.words import EXECUTION_WORDS, FLAG_WORDS, Words
 
 SLOWEST_SHOWN = 6
@@ -42,17 +43,19 @@ class DashboardInfo:
     :ivar duration_s: wall time of the last run that executed notebooks, of which there were ``n_executed``.
     :ivar link_prefix: put before each :attr:`grader.model.Result.report`, from where the dashboard lies (``../``).
     :ivar roster: everybody who could hand in; those without a result are listed as missing.
+    :ivar similar: address of the page of similar submissions, if there is one.
     """
 
     duration_s: float | None = None
     n_executed: int | None = None
     link_prefix: str = "../"
     roster: Sequence[Student] = ()
+    similar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardRow:
-    """One line of the table. ``states`` are the filters it answers to."""
+    """One line of the table. ``states`` are the filters it answers to; ``late`` is what lateness took and left."""
 
     id: str
     name: str
@@ -66,6 +69,8 @@ class DashboardRow:
     attempt: int
     why: tuple[str, ...]
     states: tuple[str, ...]
+    late: str = ""
+    late_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ def dashboard(results: Sequence[Result], context: ReportContext, info: Dashboard
         heads=[criterion_title(context, ident, short=True) for ident in context.rubric.ids],
         rows=rows,
         filters=_filters(words, rows),
+        similar=quote(about.similar),
     )
 
 
@@ -150,6 +156,7 @@ def _row(context: ReportContext, result: Result, about: DashboardInfo) -> Dashbo
         "review": unread,
         "attention": bool(reasons),
         "flagged": bool(score.flags),
+        "late": bool(result.late and result.late.days_late),
     }
     others = [words.render(FLAG_WORDS[f.kind]) for f in score.flags if f.kind not in _SERIOUS_FLAGS]
     return DashboardRow(
@@ -165,6 +172,8 @@ def _row(context: ReportContext, result: Result, about: DashboardInfo) -> Dashbo
         attempt=result.attempt_number,
         why=(*reasons, *others),
         states=tuple(state for state, is_so in states.items() if is_so),
+        late=late_points(words, result.late),
+        late_note=words.render(result.late.note) if result.late else "",
     )
 
 
@@ -184,7 +193,11 @@ def attention_reasons(context: ReportContext, result: Result) -> list[str]:
     if result.student.id is None and result.student.name is None:
         reasons.append(words.say("nobody knows whose it is"))
     broken = [c.id for c in score.criteria if c.outcome is Outcome.ERRORED]
-    if len(broken) > 1:
+    if score.reason == DATA_MISSING:
+        reasons.append(words.say("a data set is missing on this machine"))
+    elif score.reason == GRADER_FAILED:
+        reasons.append(words.say("the grader itself failed"))
+    elif len(broken) > 1:
         reasons.append(words.say("the checks of {n} criteria broke", n=len(broken)))
     elif broken:
         title = criterion_title(context, broken[0], short=True)
@@ -315,6 +328,7 @@ def _filters(words: Words, rows: Sequence[DashboardRow]) -> list[tuple[str, str,
         "review": words.say("answers to be read"),
         "done": words.say("fully graded"),
         "flagged": words.say("flagged"),
+        "late": words.say("handed in late"),
         "missing": words.say("not handed in"),
     }
     counted = [(state, word, sum(state in row.states for row in rows)) for state, word in named.items()]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+import numpy.typing as npt
 
 from grader.errors import EvidenceError
-from grader.evidence import Evidence, Fit
+from grader.evidence import Fit
 from grader.evidence.kernels import FilterFacts, filter_facts, first_kernel, silent_filters
 from grader.recorder.inputs import prepare
 from grader.reporting.context import TestSet
@@ -14,7 +17,14 @@ from grader.reporting.words import Words
 IMAGES_TRIED = 100
 
 
-def filter_sentences(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None) -> tuple[str, ...]:
+class HasWeights(Protocol):
+    """Evidence, or what stands in for it."""
+
+    def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
+        """:raises EvidenceError: missing or malformed."""
+
+
+def filter_sentences(words: Words, evidence: HasWeights, fit: Fit, images: TestSet | None) -> tuple[str, ...]:
     """How much the filters changed, whether all are alive, and whether they are more than noise; empty if unknown."""
     if fit.weights_before is None or fit.weights_after is None:
         return ()

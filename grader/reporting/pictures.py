@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -99,12 +100,12 @@ def pick_mistakes(
     """Indices of up to ``limit`` wrong answers: the first example of each confusion, the most frequent ones first."""
     wrong = np.flatnonzero(truth != predicted)
     groups: dict[tuple[int, int], list[int]] = {}
-    for i in wrong:
-        groups.setdefault((int(truth[i]), int(predicted[i])), []).append(int(i))
+    for i, pair in zip(wrong.tolist(), zip(truth[wrong].tolist(), predicted[wrong].tolist(), strict=True), strict=True):
+        groups.setdefault(pair, []).append(i)
     order = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     depth = max((len(members) for members in groups.values()), default=0)
-    picked = [members[d] for d in range(depth) for _, members in order if d < len(members)]
-    return np.asarray(picked[:limit], np.intp)
+    picked = (members[d] for d in range(depth) for _, members in order if d < len(members))
+    return np.asarray(list(islice(picked, limit)), np.intp)
 
 
 def mistakes(words: Words, images: npt.NDArray[np.uint8], pairs: Sequence[tuple[int, int]]) -> Markup:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from markupsafe import Markup
 
 from grader.errors import EvidenceError
 from grader.evidence import Evidence
+from grader.messages import DATA_MISSING, GRADER_FAILED
 from grader.model import (
     Budget,
     Execution,
@@ -25,6 +27,7 @@ from grader.model import (
 from grader.reporting import figures
 from grader.reporting.context import Audience, ReportContext, TestSet, ThresholdView, localised_title, render_page
 from grader.reporting.criteria import CriterionView, criterion_views, shown_criteria
+from grader.reporting.late import late_banner, late_points
 from grader.reporting.notebook import CellView, cell_views
 from grader.reporting.trainings import TrainingView, training_views
 from grader.reporting.words import FLAG_WORDS, Words
@@ -52,6 +55,7 @@ _EXECUTION_NOTES = {
         "Trainings were shortened to save time, so accuracies say little here. Points for them need a full run."
     ),
 }
+_FAULTS = {DATA_MISSING.id: Text("A data set is missing here"), GRADER_FAILED.id: Text("The grader failed")}
 _UNREADABLE_NEXT = Text(
     "Open the file in Jupyter or Colab. If it opens, save it as .ipynb and hand it in again; "
     "if it does not, go back to your last copy that does."
@@ -66,6 +70,7 @@ class ScoreView:
     total: str
     bar: Markup
     note: str
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,18 @@ class Standing:
     href: str = ""
 
 
+@dataclass(frozen=True)
+class ShownEvidence:
+    """An attempt's evidence for several pages in one language: what takes time is made for the first of them."""
+
+    evidence: Evidence
+    cells: list[CellView] = field(default_factory=list)
+    trainings: dict[str, TrainingView] = field(default_factory=dict)
+
+
 def student_report(
     result: Result,
-    evidence: Evidence | None,
+    evidence: Evidence | ShownEvidence | None,
     context: ReportContext,
     *,
     audience: Audience | str = Audience.STUDENT,
@@ -90,7 +104,30 @@ def student_report(
     images: TestSet | None = None,
     standing: Standing | None = None,
 ) -> str:
-    """The page of one attempt as HTML.
+    """The page of one attempt as HTML; for the parameters see :func:`report_parts`."""
+    parts = report_parts(
+        result,
+        evidence,
+        context,
+        audience=audience,
+        thresholds=thresholds,
+        images=images,
+        standing=standing,
+    )
+    return render_page(context, "report.html.jinja", **parts)
+
+
+def report_parts(
+    result: Result,
+    evidence: Evidence | ShownEvidence | None,
+    context: ReportContext,
+    *,
+    audience: Audience | str = Audience.STUDENT,
+    thresholds: Mapping[str, ThresholdView] | None = None,
+    images: TestSet | None = None,
+    standing: Standing | None = None,
+) -> dict[str, Any]:
+    """What the templates of a report need.
 
     :param result: with the score already redacted for ``audience``.
     :param evidence: ``None`` where there is none (an unreadable file): the page is then about that.
@@ -99,53 +136,52 @@ def student_report(
     :param standing: where the student has several attempts.
     """
     words, reader = context.words, Audience(audience)
-    cells, trainings, faults = _from_evidence(words, result, evidence, images)
+    shown = ShownEvidence(evidence) if isinstance(evidence, Evidence) else evidence
+    cells, trainings, faults = _from_evidence(words, result, shown, images)
     labels = {cell.index: cell.label for cell in cells}
     criteria = criterion_views(context, result, reader, thresholds or {}, labels)
-    return render_page(
-        context,
-        "report.html.jinja",
-        audience=reader,
-        result=result,
-        title=localised_title(context.assignment.title, words.language),
-        name=_name(words, result, reader),
-        score=_score(words, result, reader),
-        standing=standing,
-        banners=_banners(words, result, reader),
-        tally=sorted(Counter(c.outcome for c in criteria).items(), key=lambda item: list(Outcome).index(item[0])),
-        criteria=_said_once(words, result, criteria),
-        is_graded=result.score.status is not Status.NOT_GRADABLE,
-        trainings=trainings,
-        cells=cells,
-        notes=[words.render(note) for note in (*result.notes, *result.execution.notes)],
-        flags=_flags(words, result, reader),
-        conflicts=[words.render(c) for c in result.conflicts] if reader is Audience.STAFF else [],
-        faults=faults if reader is Audience.STAFF else [],
-        reproduce=_reproduce(words, result, evidence),
-    )
+    return {
+        "audience": reader,
+        "result": result,
+        "title": localised_title(context.assignment.title, words.language),
+        "name": _name(words, result, reader),
+        "score": _score(words, result, reader),
+        "standing": standing,
+        "banners": _banners(words, result, reader),
+        "tally": sorted(Counter(c.outcome for c in criteria).items(), key=lambda item: list(Outcome).index(item[0])),
+        "criteria": _said_once(words, result, criteria),
+        "is_graded": result.score.status is not Status.NOT_GRADABLE,
+        "trainings": trainings,
+        "cells": cells,
+        "notes": [words.render(note) for note in (*result.notes, *result.execution.notes)],
+        "flags": _flags(words, result, reader),
+        "conflicts": [words.render(c) for c in result.conflicts] if reader is Audience.STAFF else [],
+        "faults": faults if reader is Audience.STAFF else [],
+        "reproduce": _reproduce(words, result, shown.evidence if shown else None),
+    }
 
 
 def _said_once(words: Words, result: Result, criteria: list[CriterionView]) -> list[CriterionView]:
     """The criteria without the reason of the whole score, which a banner says already."""
-    if result.execution.outcome is not ExecutionOutcome.UNREADABLE:
+    if result.execution.outcome is not ExecutionOutcome.UNREADABLE and _fault(result) is None:
         return criteria
     reason = words.render(result.score.reason)
     return [replace(c, message="") if c.message == reason else c for c in criteria]
 
 
 def _from_evidence(
-    words: Words, result: Result, evidence: Evidence | None, images: TestSet | None
+    words: Words, result: Result, shown: ShownEvidence | None, images: TestSet | None
 ) -> tuple[list[CellView], list[TrainingView], list[str]]:
     """Cells and trainings; a damaged folder costs the section, not the page, and staff are told."""
-    if evidence is None:
+    if shown is None:
         return [], [], []
+    evidence, cells = shown.evidence, shown.cells
     faults = list(evidence.faults)
     try:
-        cells = cell_views(words, evidence.notebook(), result.execution)
+        cells[:] = cells or cell_views(words, evidence.notebook(), result.execution)
     except EvidenceError as error:
-        cells = []
         faults.append(str(error))
-    return cells, training_views(words, evidence, result.score, images), faults
+    return cells, training_views(words, evidence, result.score, images, shown.trainings), faults
 
 
 def _name(words: Words, result: Result, audience: Audience) -> str:
@@ -172,7 +208,8 @@ def _score(words: Words, result: Result, audience: Audience) -> ScoreView | None
     elif pending > 0:
         note = _open_note(words, result)
     bar = figures.score_bar(words, points, pending, most)
-    return ScoreView(words.points(points), words.total(most), bar, note)
+    late = late_points(words, result.late) if audience is not Audience.CHECK else ""
+    return ScoreView(words.points(points), words.total(most), bar, note, late)
 
 
 def _open_note(words: Words, result: Result) -> str:
@@ -199,17 +236,26 @@ def _banners(words: Words, result: Result, audience: Audience) -> list[tuple[str
         banners.append(("partial", words.say("The file could not be read"), reason))
     if result.execution.outcome is ExecutionOutcome.UNREADABLE:
         banners.append(("next", words.say("Next step"), words.render(_UNREADABLE_NEXT)))
+    if audience is not Audience.CHECK and (late := late_banner(words, result.late)):
+        banners.append(late)
     note = _EXECUTION_NOTES.get(result.execution.outcome)
     if note is not None:
         banners.append(("partial", _headline(words, result), words.render(note)))
     elif result.execution.budget is Budget.QUICK and result.execution.outcome is ExecutionOutcome.OK:
         banners.append(("partial", words.say("Quick check"), words.render(_EXECUTION_NOTES[ExecutionOutcome.BUDGET])))
-    if any(c.outcome is Outcome.ERRORED for c in result.score.criteria):
+    if (fault := _fault(result)) is not None:
+        banners.append(("errored", words.render(fault), reason))
+    elif any(c.outcome is Outcome.ERRORED for c in result.score.criteria):
         sentence = words.say(
             "Part of the grading did not work. This is our fault and costs you no points; staff know about it."
         )
         banners.append(("errored", words.say("A fault of the grader"), sentence))
     return banners
+
+
+def _fault(result: Result) -> Text | None:
+    """What went wrong with the whole attempt on our side."""
+    return _FAULTS.get(result.score.reason.id) if result.score.reason else None
 
 
 def _headline(words: Words, result: Result) -> str:

@@ -86,7 +86,8 @@ def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None
     measurement = evidence.verified.of(fit.id)
     accuracy = measurement.accuracy if measurement else None
     confusion, mistakes = _recognition(words, evidence, measurement, images)
-    filters = _filters(words, evidence, fit)
+    weights = ReadOnce(evidence)
+    filters = _filters(words, weights, fit)
     return TrainingView(
         title=_title(words, fit),
         facts=_facts(words, fit),
@@ -95,7 +96,7 @@ def _training(words: Words, evidence: Evidence, fit: Fit, images: TestSet | None
         curves=tuple(_curves(words, fit)),
         filters=filters[0] if filters else (),
         filter_scale=filters[1] if filters else "",
-        filter_facts=filter_sentences(words, evidence, fit, images) if filters else (),
+        filter_facts=filter_sentences(words, weights, fit, images) if filters else (),
         confusion=confusion,
         mistakes=mistakes,
         remark=_remark(words, fit, measurement),
@@ -162,7 +163,21 @@ def _series(logs: Iterable[Mapping[str, float | None]], name: str) -> list[float
     return [v if v is not None and abs(v) <= LARGEST_SHOWN else None for v in values]
 
 
-def _filters(words: Words, evidence: Evidence, fit: Fit) -> tuple[tuple[tuple[str, Markup], ...], str] | None:
+class ReadOnce:
+    """Weights of one training, which several figures look at."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._read: dict[str, list[npt.NDArray[np.generic]]] = {}
+
+    def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
+        """As :meth:`grader.evidence.Evidence.weights`."""
+        if name not in self._read:
+            self._read[name] = self._evidence.weights(name)
+        return self._read[name]
+
+
+def _filters(words: Words, evidence: ReadOnce, fit: Fit) -> tuple[tuple[tuple[str, Markup], ...], str] | None:
     """The first convolution's kernels before and after."""
     if not _is_convolutional(fit) or not (fit.weights_before and fit.weights_after):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any
 
 from babel.core import Locale
@@ -88,6 +89,11 @@ FACT_WORDS = {
 }
 
 
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)
+
+
 class Words:
     """Everything that is said in one language.
 
@@ -98,7 +104,7 @@ class Words:
         self.catalogue = catalogue
         self.language = catalogue.language
         self._timezone = timezone
-        self._locale = Locale.parse(self.language)
+        self._locale = _locale(self.language)
 
     def say(self, message: str, **params: Any) -> str:
         """The program's sentence ``message`` with its placeholders filled."""

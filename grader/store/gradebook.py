@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from grader.errors import StoreError, UsageError
-from grader.model import Attempt, Result, Score
-from grader.store.database import Database, database_path
-from grader.store.records import Edit, Event, StoredAttempt, StoredResult, encode, student_key
+from grader.model import Attempt, Result, Score, Student
+from grader.store.accounts import Accounts
+from grader.store.database import Database
+from grader.store.desk import Desk, Marking, keep_marking
+from grader.store.records import Edit, Event, StoredAttempt, StoredResult, decode, encode, student_key
 from grader.store.tables import AttemptRow, ChoiceRow, EditRow, ResultRow
-from grader.store.views import View, as_result, as_row
+from grader.store.views import Memory, View, as_result, as_row
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All attempts of an assignment, the latest result of each that has one, and the ids of those that count."""
+
+    attempts: list[StoredAttempt]
+    results: list[StoredResult]
+    counting: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How an edit came about. ``seen``: id of the last edit that its author had seen, 0 for none."""
+
+    seen: int
+    marking: Marking = field(default_factory=Marking)
+
+
+class EditConflict(UsageError):
+    """Somebody else edited the same criterion meanwhile; ``last`` is that edit."""
+
+    def __init__(self, words: str, last: Edit) -> None:
+        super().__init__(words)
+        self.last = last
 
 
 class Gradebook:
@@ -27,19 +55,38 @@ class Gradebook:
 
     Threads may share one object, and processes one file.
 
-    :param location: path of the file, or ``sqlite:///PATH``; made if it is not there, for its owner only.
+    :param location: path of the file, or a URL (see :class:`Database`); a file is made if it is not there, for its
+        owner only.
     :param clock: tells the time as ISO 8601 in UTC.
     :raises StoreError: it cannot be opened, is no gradebook, or was made by a newer grader.
     """
 
     def __init__(self, location: Path | str, clock: Callable[[], str] = _now) -> None:
-        self._database = Database(database_path(location))
+        self._database = Database(location)
         self._clock = clock
+        self.accounts = Accounts(self._database, clock)
+        self.desk = Desk(self._database, clock)
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The file. :raises UsageError: it is on a server."""
         return self._database.path
+
+    @property
+    def name(self) -> str:
+        """What to call it: the path, or the address without the password."""
+        return self._database.name
+
+    @property
+    def database(self) -> Database:
+        """For the other modules of this room."""
+        return self._database
+
+    def everybody(self) -> list[tuple[str, Student]]:
+        """Every student as each attempt names them, with the key."""
+        with self._database.reading() as session:
+            rows = session.execute(select(AttemptRow.student_key, AttemptRow.student).distinct())
+            return [(key, decode(student, Student)) for key, student in rows]
 
     def close(self) -> None:
         """Closes the file; the object can be used again, which opens it again."""
@@ -89,9 +136,13 @@ class Gradebook:
             if not _says_the_same(row, session.scalar(newest)):
                 session.add(row)
 
-    def add_edit(self, attempt_id: int, criterion: str, points: float | None, author: str, reason: str) -> Edit:
+    def add_edit(
+        self, attempt_id: int, criterion: str, points: float | None, author: str, reason: str, *, how: How | None = None
+    ) -> Edit:
         """Keeps a person's points for one criterion; ``None`` takes earlier ones back.
 
+        :param how: on the grading page: what they had seen, and from which snippets the points come.
+        :raises EditConflict: the criterion was edited since what ``how`` says they had seen.
         :raises UsageError: no such attempt or criterion, points outside 0 to its maximum, no author or no reason.
         """
         edit = Edit(criterion, points, _said(author, "author"), _said(reason, "reason"), self._clock())
@@ -101,17 +152,21 @@ class Gradebook:
             if not latest:
                 raise UsageError(f"attempt {attempt_id} has no result to edit: grade it first")
             _fits(edit, latest[0].result.score)
-            session.add(
-                EditRow(
-                    attempt_id=attempt_id,
-                    criterion=criterion,
-                    points=points,
-                    author=edit.author,
-                    reason=edit.reason,
-                    at=edit.at,
-                )
+            if how is not None:
+                _refuse_unseen(latest[0].edits, criterion, how.seen)
+            row = EditRow(
+                attempt_id=attempt_id,
+                criterion=criterion,
+                points=points,
+                author=edit.author,
+                reason=edit.reason,
+                at=edit.at,
             )
-        return edit
+            session.add(row)
+            session.flush()
+            if how is not None:
+                keep_marking(session, row.id, how.marking)
+            return replace(edit, id=row.id)
 
     def choose(self, assignment: str, key: str, digest: str, author: str, reason: str) -> None:
         """From now on attempt ``digest`` of student ``key`` counts, until the student hands in another file.
@@ -138,6 +193,31 @@ class Gradebook:
                     at=self._clock(),
                 )
             )
+
+    def overview(self, assignment: str, memory: Memory | None = None) -> Overview:
+        """Everything about one assignment in one consistent view.
+
+        :param memory: kept by the caller between two looks; what it holds is not read again.
+        """
+        with self._database.reading() as session:
+            view = View(session, assignment, memory)
+            counting = frozenset(a.id for a in view.counting())
+            return Overview(view.attempts, view.results(view.attempts), counting)
+
+    def stamp(self, assignment: str) -> tuple[int, ...]:
+        """Differs as soon as an attempt at ``assignment``, a result, an edit or a choice of one came or went."""
+        of = AttemptRow.assignment == assignment
+        newest = (
+            select(func.max(AttemptRow.id), func.count()).where(of),
+            *(
+                select(func.max(table.id), func.count(table.id))
+                .join(AttemptRow, AttemptRow.id == table.attempt_id)
+                .where(of)
+                for table in (ResultRow, EditRow, ChoiceRow)
+            ),
+        )
+        with self._database.reading() as session:
+            return tuple(number or 0 for query in newest for number in session.execute(query).one())
 
     def assignments(self) -> list[str]:
         """Assignments of which there is an attempt, sorted."""
@@ -175,9 +255,7 @@ class Gradebook:
     def integrity_check(self) -> list[str]:
         """What is wrong with the file, in words; nothing when it is sound."""
         with self._database.reading() as session:
-            faults = [str(row[0]) for row in session.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
-            dangling = session.execute(text("PRAGMA foreign_key_check"))
-            faults += [f"{row[0]} {row[1]} refers to a missing row of {row[2]}" for row in dangling]
+            faults = list(_damage(session)) if self._database.is_file else []  # a server looks after its own files
             for assignment in session.scalars(select(AttemptRow.assignment).distinct()):
                 faults += _unreadable(session, assignment)
         return faults
@@ -185,8 +263,25 @@ class Gradebook:
     def _view_of(self, session: Session, attempt_id: int) -> View:
         row = session.get(AttemptRow, attempt_id)
         if row is None:
-            raise UsageError(f"there is no attempt {attempt_id} in {self.path}")
-        return View(session, row.assignment)
+            raise UsageError(f"there is no attempt {attempt_id} in {self.name}")
+        # Of a class of thousands only what its student handed in, and who handed in the same.
+        theirs = select(AttemptRow.digest).filter_by(assignment=row.assignment, student_key=row.student_key)
+        return View(session, row.assignment, only=tuple(session.scalars(theirs)))
+
+
+def _refuse_unseen(edits: tuple[Edit, ...], criterion: str, seen: int) -> None:
+    """:raises EditConflict: the last edit of ``criterion`` is not the one with id ``seen`` (0: none)."""
+    last = next((e for e in reversed(edits) if e.criterion == criterion), None)
+    if last is not None and last.id != seen:
+        raise EditConflict(
+            f"{last.author} edited {criterion} meanwhile, at {last.at}: look at that edit, then decide", last
+        )
+
+
+def _damage(session: Session) -> Iterator[str]:
+    yield from (str(row[0]) for row in session.execute(text("PRAGMA integrity_check")) if row[0] != "ok")
+    for row in session.execute(text("PRAGMA foreign_key_check")):
+        yield f"{row[0]} {row[1]} refers to a missing row of {row[2]}"
 
 
 def _says_the_same(row: ResultRow, latest: ResultRow | None) -> bool:

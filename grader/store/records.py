@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,13 +17,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A person's points for one criterion; ``None`` takes earlier edits of it back. ``at``: ISO 8601, UTC."""
+    """A person's points for one criterion; ``None`` takes earlier edits of it back. ``at``: ISO 8601, UTC.
+
+    ``id`` is its number in the gradebook, 0 before it is kept.
+    """
 
     criterion: str
     points: float | None
     author: str
     reason: str
     at: str
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 
 class Base(DeclarativeBase):
@@ -92,3 +92,115 @@ class ChoiceRow(Base):
     author: Mapped[str]
     reason: Mapped[str]
     at: Mapped[str]
+
+
+class MarkingRow(Base):
+    """How an edit came about on the grading page: which rubric items and comments, and the grader's own words."""
+
+    __tablename__ = "markings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    edit_id: Mapped[int] = mapped_column(ForeignKey("edits.id"), index=True)
+    snippets: Mapped[str]
+    own_words: Mapped[str]
+
+
+class SnippetRow(Base):
+    """A rubric item (``points`` set) or a comment that is used again. A change is a new row that ``replaces`` one."""
+
+    __tablename__ = "snippets"
+    __table_args__ = (Index("ix_snippets_criterion", "assignment", "criterion"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment: Mapped[str]
+    criterion: Mapped[str]
+    words: Mapped[str]
+    points: Mapped[float | None]
+    replaces: Mapped[int | None] = mapped_column(ForeignKey("snippets.id"))
+    retired: Mapped[bool]
+    author: Mapped[str]
+    at: Mapped[str]
+
+
+class RegradeRequestRow(Base):
+    """A student's wish that a person looks again."""
+
+    __tablename__ = "regrade_requests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), index=True)
+    criterion: Mapped[str]
+    words: Mapped[str]
+    at: Mapped[str]
+
+
+class AnswerRow(Base):
+    """What staff answered to a request; ``changed`` where points changed with it."""
+
+    __tablename__ = "regrade_answers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("regrade_requests.id"), index=True)
+    words: Mapped[str]
+    changed: Mapped[bool]
+    author: Mapped[str]
+    at: Mapped[str]
+
+
+class ReleaseRow(Base):
+    """Grades of an assignment shown to the students of a section (``*``: to all), or no longer; the last one counts.
+
+    ``audience`` is ``student``, ``student_after_due``, or empty for taken back.
+    """
+
+    __tablename__ = "releases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assignment: Mapped[str] = mapped_column(index=True)
+    section: Mapped[str]
+    audience: Mapped[str]
+    author: Mapped[str]
+    at: Mapped[str]
+
+
+class AuditRow(Base):
+    """Who did what in the staff application, and from where."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[str]
+    who: Mapped[str]
+    action: Mapped[str]
+    object: Mapped[str]
+    detail: Mapped[str]
+    address: Mapped[str]
+
+
+class UserRow(Base):
+    """Somebody who may sign in. The only rows that change, with those of :class:`SessionRow`."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    sections: Mapped[str]
+    student_key: Mapped[str | None]
+    password: Mapped[str | None]
+    token: Mapped[str | None]
+    token_until: Mapped[str | None]
+    language: Mapped[str | None]
+    created_at: Mapped[str]
+    disabled: Mapped[bool]
+
+
+class SessionRow(Base):
+    """One sign-in. ``digest``: SHA-256 of the secret in the person's cookie."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[str]
+    until: Mapped[str]

@@ -7,11 +7,11 @@ They are one attempt here, under the newest row that knows the student; results 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from grader.model import Execution, Result, Score, Student, Text, Verified
@@ -19,20 +19,35 @@ from grader.store.records import Edit, StoredAttempt, StoredResult, decode, enco
 from grader.store.tables import AttemptRow, ChoiceRow, EditRow, ResultRow
 
 _Texts = tuple[Text, ...]
+_AT_ONCE = 500
+Memory = dict[int, tuple[StoredAttempt, Result]]
+"""Results by the id of their row, which never changes, with the attempt as it was known."""
 
 
 class View:
     """The attempts of one assignment.
 
+    :param memory: results that were read before; new ones are added to it.
+    :param only: digests of files; others are left out, and with them whoever handed in none of these.
     :ivar attempts: in the order in which they were first seen.
     :ivar owner: id of any row to the id of the attempt that it belongs to.
     """
 
-    def __init__(self, session: Session, assignment: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        assignment: str,
+        memory: Memory | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
         self._session = session
-        rows = list(session.scalars(select(AttemptRow).filter_by(assignment=assignment).order_by(AttemptRow.id)))
+        self._memory = memory
+        looked_at = AttemptRow.assignment == assignment
+        if only is not None:
+            looked_at = and_(looked_at, AttemptRow.digest.in_(only))
+        rows = list(session.scalars(select(AttemptRow).where(looked_at).order_by(AttemptRow.id)))
         self.owner = _owners(rows)
-        self._row_ids = select(AttemptRow.id).filter_by(assignment=assignment).scalar_subquery()
+        self._row_ids = select(AttemptRow.id).where(looked_at).scalar_subquery()
         of_assignment = ResultRow.attempt_id.in_(self._row_ids)
         graded = {self.owner[ident] for ident in session.scalars(select(ResultRow.attempt_id).where(of_assignment))}
         by_id = {row.id: row for row in rows}
@@ -71,21 +86,34 @@ class View:
         """The latest result of each of ``attempts`` that has one, with its edits."""
         of_assignment = ResultRow.attempt_id.in_(self._row_ids)
         latest_ids = select(func.max(ResultRow.id)).where(of_assignment).group_by(ResultRow.attempt_id)
-        latest: dict[int, ResultRow] = {}
-        for row in self._session.scalars(select(ResultRow).where(ResultRow.id.in_(latest_ids)).order_by(ResultRow.id)):
-            latest[self.owner[row.attempt_id]] = row
+        columns = select(ResultRow.id, ResultRow.attempt_id).where(ResultRow.id.in_(latest_ids)).order_by(ResultRow.id)
+        latest = {self.owner[attempt_id]: ident for ident, attempt_id in self._session.execute(columns)}
+        wanted = {a.id: a for a in attempts if a.id in latest}
+        found = self._read({latest[ident]: attempt for ident, attempt in wanted.items()})
         edits = self._edits()
         return [
-            StoredResult(a.id, a.student_key, as_result(latest[a.id], a), tuple(edits.get(a.id, ())))
-            for a in attempts
-            if a.id in latest
+            StoredResult(a.id, a.student_key, found[latest[a.id]], tuple(edits.get(a.id, ()))) for a in wanted.values()
         ]
+
+    def _read(self, attempts: Mapping[int, StoredAttempt]) -> dict[int, Result]:
+        """Results by the id of their row; ``attempts``: of each of these rows. Those in memory are not read again."""
+        memory = {} if self._memory is None else self._memory
+        known = {i: memory[i][1] for i, attempt in attempts.items() if i in memory and memory[i][0] == attempt}
+        unread = [ident for ident in attempts if ident not in known]
+        for start in range(0, len(unread), _AT_ONCE):
+            some = select(ResultRow).where(ResultRow.id.in_(unread[start : start + _AT_ONCE]))
+            for row in self._session.scalars(some):
+                known[row.id] = as_result(row, attempts[row.id])
+                if self._memory is not None:
+                    self._memory[row.id] = (attempts[row.id], known[row.id])
+        return known
 
     def _edits(self) -> Mapping[int, list[Edit]]:
         edits: dict[int, list[Edit]] = defaultdict(list)
         of_assignment = EditRow.attempt_id.in_(self._row_ids)
         for row in self._session.scalars(select(EditRow).where(of_assignment).order_by(EditRow.id)):
-            edits[self.owner[row.attempt_id]].append(Edit(row.criterion, row.points, row.author, row.reason, row.at))
+            edit = Edit(row.criterion, row.points, row.author, row.reason, row.at, row.id)
+            edits[self.owner[row.attempt_id]].append(edit)
         return edits
 
     def _chosen(self) -> dict[str, int]:
@@ -195,7 +223,8 @@ def _numbered(attempts: Sequence[StoredAttempt]) -> list[StoredAttempt]:
     order: dict[str, list[int]] = defaultdict(list)
     for attempt in sorted(attempts, key=_handed_in):
         order[attempt.student_key].append(attempt.id)
-    return [replace(a, number=order[a.student_key].index(a.id) + 1) for a in attempts]
+    numbers = {ident: number for own in order.values() for number, ident in enumerate(own, 1)}
+    return [replace(a, number=numbers[a.id]) for a in attempts]
 
 
 def _handed_in(attempt: StoredAttempt) -> datetime:

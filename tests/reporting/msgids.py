@@ -14,7 +14,7 @@ _SAYING = frozenset({"say", "gettext", "_"})
 def in_templates() -> set[str]:
     """Sentences in ``_("…")`` of the jinja2 templates."""
     found: set[str] = set()
-    for path in sorted((ROOT / "reports").glob("*.jinja")):
+    for path in sorted((ROOT / "reports").rglob("*.jinja")):
         found |= {double or single for double, single in _CALL.findall(path.read_text("utf-8"))}
     return found
 

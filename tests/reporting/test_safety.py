@@ -144,7 +144,7 @@ def test_a_terminal_gets_no_control_sequence(factory, payloads, name, capsys):
         assert not MOVES.search(line)
         assert "\n" not in line
     console().print(payloads.PAYLOADS[name], markup=False)
-    assert not MOVES.search(capsys.readouterr().out)
+    assert not MOVES.search(re.sub("\u2068([^\u2066-\u2069]*)\u2069", r"\1", capsys.readouterr().out))  # whole isolates
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_data_base_is_refused_with_advice(tmp_path):
         Gradebook(path)
 
 
-@pytest.mark.parametrize("location", ["sqlite://", ":memory:", "sqlite:///:memory:", "postgresql://h/db", ""])
+@pytest.mark.parametrize("location", ["sqlite://", ":memory:", "sqlite:///:memory:", "mysql://h/db", ""])
 def test_a_location_that_is_no_file_is_refused(location):
     with pytest.raises(StoreError, match="expected the path of a file"):
         Gradebook(location)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from grader.store.protection import protect
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -66,9 +68,4 @@ def upgrade() -> None:
     op.create_index("ix_results_attempt_id", "results", ["attempt_id"])
     op.create_index("ix_edits_attempt_id", "edits", ["attempt_id"])
     op.create_index("ix_choices_student", "choices", ["assignment", "student_key"])
-    for table in _TABLES:
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{change.lower()} BEFORE {change} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+    protect(_TABLES)
