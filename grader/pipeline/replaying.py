@@ -17,7 +17,7 @@ from pathlib import Path
 
 import grader
 from grader.evidence import Evidence, read_evidence
-from grader.execution import Progress, execute
+from grader.execution import Progress
 from grader.handout.build import reference_notebook
 from grader.model import Attempt, Student
 from grader.pipeline.attempt import Graded, score_evidence
@@ -51,7 +51,8 @@ def keep_reference_trainings(
             continue
         with tempfile.TemporaryDirectory(prefix=scratch_prefix("reference")) as folder:
             request = replace(context.execution_request(), runtime="keras3", replay_into=store)
-            execution = execute(reference, request, Path(folder) / "evidence", tell=tell, cancelled=cancelled)
+            work = plan_work(context, reference, Path(folder) / "evidence", request)
+            execution = run_work(work, tell=tell, cancelled=cancelled)
         mark.write_text(f"{execution.outcome.value}\n", "ascii")
 
 

@@ -16,7 +16,7 @@ from grader.model import Attempt, Execution
 from grader.pipeline.context import Context
 from grader.pipeline.runtime import execute_auto
 from grader.scratch import scratch_prefix
-from grader.verification import DatasetView, VerifierSettings, verify
+from grader.verification import DatasetView, KnownPredictions, VerifierSettings, verify
 
 Tell = Callable[[Progress], None]
 
@@ -93,6 +93,7 @@ def measure(work: Work) -> None:
         threads=work.request.threads,
         sandbox=work.request.sandbox,
         warm=work.request.warm,
+        known=_known(work.request),
     )
     with tempfile.TemporaryDirectory(prefix=scratch_prefix("verify")) as scratch:
         verify(
@@ -102,6 +103,13 @@ def measure(work: Work) -> None:
             scratch=Path(scratch),
             settings=settings,
         )
+
+
+def _known(request: ExecutionRequest) -> KnownPredictions | None:
+    """Predictions of the reference's models; added to while the reference itself is run."""
+    if request.replay_into is not None:
+        return KnownPredictions(request.replay_into, adds=True)
+    return KnownPredictions(request.replay_store) if request.replay_store is not None else None
 
 
 def run_work(work: Work, *, tell: Tell, cancelled: threading.Event | None) -> Execution:

@@ -2,6 +2,7 @@
 
 from grader.verification.allowlist import RefusedConfigError, clean_config
 from grader.verification.inputs import DatasetView, FirstImages, InputForm, input_form, unlabelled_inputs
+from grader.verification.known import KnownPredictions
 from grader.verification.process import Failure, Job, VerifierSettings, child_environment, predict_models
 from grader.verification.verify import verify, write_verified
 
@@ -11,6 +12,7 @@ __all__ = [
     "FirstImages",
     "InputForm",
     "Job",
+    "KnownPredictions",
     "RefusedConfigError",
     "VerifierSettings",
     "child_environment",

@@ -24,6 +24,7 @@ from grader.sandbox.box import Box, Sandbox
 from grader.sandbox.spec import Limits
 from grader.verification.allowlist import printable
 from grader.verification.inputs import Images, InputForm
+from grader.verification.known import KnownPredictions
 from grader.warm import WarmJob, WarmPool, WarmProcess
 
 CHILD = Path(__file__).with_name("child.py")
@@ -57,6 +58,7 @@ class VerifierSettings:
     """Limits of the child: ``timeout_s`` is for all models of one attempt; ``python`` has the student's Keras.
 
     :ivar sandbox: what the child is confined in; ``None``: in an empty network namespace, where there are any.
+    :ivar known: predictions of the grader's own models, which are not made again.
     :ivar warm: warm processes that the child is forked from where that is possible; they have ``python`` themselves.
     """
 
@@ -66,6 +68,7 @@ class VerifierSettings:
     python: str = field(default_factory=lambda: sys.executable)
     sandbox: Sandbox | None = None
     warm: WarmPool | None = None
+    known: KnownPredictions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,7 @@ def verify(
     wanted = [fit for fit in evidence.fits if fits is None or fit.id in fits]
     plans = {fit.id: _plan(evidence, fit, images) for fit in wanted}
     unique = {plan.key: plan for plan in plans.values() if isinstance(plan, _Planned)}
-    answers = predict_models(
-        [plan.job for plan in unique.values()],
-        images,
-        evidence.execution.runtime or "keras3",
-        scratch,
-        settings or VerifierSettings(),
-    )
-    by_key = dict(zip(unique, answers, strict=True))
+    by_key = _answers(unique, images, evidence.execution.runtime or "keras3", scratch, settings or VerifierSettings())
     labels = np.asarray(dataset.array("y_test")).reshape(-1)
     writer = _Writer(evidence.directory, labels)
     measurements = []
@@ -65,6 +58,23 @@ def verify(
     verified = Verified(dataset=dataset.name, measurements=tuple(measurements))
     write_verified(evidence.directory, verified)
     return verified
+
+
+def _answers(
+    unique: dict[str, _Planned], images: dict[str, Images], runtime: str, scratch: Path, settings: VerifierSettings
+) -> dict[str, Predictions | Failure]:
+    """What is known already, and what the child says of the rest."""
+    known = settings.known
+    names = {key: known.key(key, images, runtime, settings.threads) for key in unique} if known else {}
+    found = {key: known.find(names[key]) if known else None for key in unique}
+    waiting = [key for key, answer in found.items() if answer is None]
+    jobs = [unique[key].job for key in waiting]
+    made = predict_models(jobs, images, runtime, scratch, settings) if jobs else []
+    answers = dict(zip(waiting, made, strict=True))
+    for key, answer in answers.items():
+        if known is not None and not isinstance(answer, Failure):
+            known.add(names[key], answer)
+    return answers | {key: answer for key, answer in found.items() if answer is not None}
 
 
 def write_verified(directory: Path, verified: Verified) -> None:
