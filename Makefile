@@ -45,6 +45,8 @@ fuzz: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.fixed_cost
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.resubmission
 	$(BIN)/python -m benchmarks.regrade
 	$(BIN)/python -m benchmarks.growth

@@ -19,6 +19,10 @@ from grader.model import Text
 
 LANGUAGES = ("ja", "en", "zh", "ru")
 
+# Why a whole score is open, where that is our fault.
+DATA_MISSING = Text("A data set is missing on the grading machine. This costs no points: staff will grade again.")
+GRADER_FAILED = Text("The grader failed on this attempt. This costs no points: staff will look at it.")
+
 
 class _Forgiving(string.Formatter):
     """A text with a missing parameter shows the placeholder: a wrong catalogue must not cost anybody a report."""

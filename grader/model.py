@@ -124,6 +124,8 @@ class Attempt:
     :ivar conflicts: places that disagree on who the student is; staff decide.
     :ivar unreadable: why there is no notebook, in words a student understands.
     :ivar handed_in_at: ISO 8601, UTC, where the source tells (file time, archive entry), else ``None``.
+    :ivar told_by: the system that told ``handed_in_at``; ``None``: it is no more than the time of a file.
+    :ivar marked_late: the system that marked it as late, where one did.
     """
 
     assignment: str
@@ -137,6 +139,23 @@ class Attempt:
     conflicts: tuple[Text, ...] = ()
     unreadable: Text | None = None
     handed_in_at: str | None = None
+    told_by: str | None = None
+    marked_late: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSlot:
+    """A place for one kernel on a GPU.
+
+    :ivar index: as the driver counts. :ivar uuid: what ``CUDA_VISIBLE_DEVICES`` is set to.
+    :ivar memory_limit_mib: what the kernel may take of the device's memory.
+    :ivar minor: number of its device node, ``/dev/nvidia0`` and on.
+    """
+
+    index: int
+    uuid: str
+    memory_limit_mib: int
+    minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +290,32 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Lateness:
+    """What a deadline makes of a score; the score itself stays as it is.
+
+    :ivar due: ISO 8601, with the student's extension. :ivar handed_in_at: ISO 8601, UTC; ``None``: not known.
+    :ivar days_late: days begun after ``due``, 0 in time; ``None`` where it is not known.
+    :ivar extension_days: how many of its days only this student has.
+    :ivar percent: what is taken. :ivar penalty, final: points; ``None`` while there is no score.
+    """
+
+    due: str
+    handed_in_at: str | None
+    days_late: int | None
+    extension_days: float
+    percent: float
+    penalty: float | None
+    final: float | None
+    note: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Everything known of one attempt: what the gradebook keeps, reports show and ``--json`` writes.
 
     ``attempt_number`` counts the attempts of the same student, from 1. ``evidence`` is the folder's name below the
-    workspace's ``evidence/``; ``report`` the report's path below the workspace.
+    workspace's ``evidence/``; ``report`` the report's path below the workspace. ``late`` is never stored: it follows
+    from the deadline of the day; ``None`` where there is none.
     """
 
     assignment: str
@@ -295,3 +335,9 @@ class Result:
     evidence: str | None = None
     report: str | None = None
     grader_version: str = ""
+    late: Lateness | None = None
+
+    @property
+    def final(self) -> float | None:
+        """The score after what lateness takes; ``None`` while there is no score."""
+        return self.late.final if self.late else self.score.points

@@ -18,6 +18,17 @@ def id_key(ident: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", ident).upper() if c.isalnum())
 
 
+def person_key(text: str | None) -> str:
+    """A number, address or name in a list of staff's, as it is compared; empty where there is none."""
+    plain = folded(text)
+    return plain if "@" in plain else id_key(plain)
+
+
+def person_keys(student: Student) -> list[str]:
+    """All by which such a list may call ``student``, the most telling first."""
+    return [key for value in (student.id, student.email, student.name) if (key := person_key(value))]
+
+
 def name_words(name: str) -> list[str]:
     """The words of a name: NFKC, lower case, only letters."""
     return re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name).casefold())
@@ -27,6 +38,12 @@ def name_key(name: str) -> str:
     """A name as it is compared: NFKC, lower case, only letters; the words of a name in an alphabet in sorted order."""
     words = name_words(name)
     return "".join(words if any("\u3040" <= c <= "\u9fff" for word in words for c in word) else sorted(words))
+
+
+def participant_number(text: str) -> str | None:
+    """``123`` of Moodle's ``Participant 123``, in whatever language; ``None`` for anything else."""
+    match = re.fullmatch(r"\s*[^\W\d][^\d]*?(\d{1,12})\s*", text)
+    return match[1] if match else None
 
 
 def is_known_by_name_only(student: Student) -> bool:

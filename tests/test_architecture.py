@@ -10,12 +10,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "grader"
 LINES = (
     {"recorder"},
-    {"model", "errors", "scratch"},
-    {"config", "messages", "rubric", "datasets", "evidence", "people", "sandbox"},
-    {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout"},
+    {"model", "errors", "plain", "scratch"},
+    {"config", "messages", "rubric", "datasets", "evidence", "people", "sandbox", "tables"},
+    {"warm"},
+    {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout", "scheduling"},
     {"pipeline", "calibration"},
-    {"audit"},
-    {"web", "cluster", "cli"},
+    {"audit", "similarity"},
+    {"web", "cluster"},
+    {"cli", "notebook"},
 )
 RANK = {room: rank for rank, rooms in enumerate(LINES) for room in rooms}
 FRAMEWORKS = {"tensorflow", "keras", "tf_keras", "torch"}
@@ -75,6 +77,25 @@ def test_only_kernels_and_verifier_children_import_a_framework():
         children = {"verification/child.py", "calibration/train.py"}
         allowed = room_of(path) == "recorder" or path.relative_to(PACKAGE).as_posix() in children
         assert not used or allowed, f"{path} imports {used}"
+
+
+def test_what_reads_evidence_runs_none_of_it():
+    """The checks' process has no sandbox: nothing in it may make a program of what a student wrote."""
+    runs = {"exec", "eval", "compile", "__import__", "load_model", "import_module", "run_path", "run_module"}
+    packages = {"pickle", "dill", "cloudpickle", "joblib", "runpy"}
+    repository = PACKAGE.parent
+    readers = [*(PACKAGE / "checks").rglob("*.py"), *(PACKAGE / "evidence").rglob("*.py")]
+    readers += (repository / "rubrics").rglob("*.py")
+    assert len(readers) > 30
+    for path in readers:
+        assert not {name.split(".")[0] for name in imported(path)} & packages, path
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                own = isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "re.compile"
+                assert called not in runs or own, f"{path}:{node.lineno} calls {called}"
+                unsafe = [k for k in node.keywords if k.arg == "allow_pickle" and ast.unparse(k.value) != "False"]
+                assert not unsafe, f"{path}:{node.lineno} reads pickles"
 
 
 def test_the_command_line_starts_without_any_heavy_package():

@@ -125,3 +125,16 @@ def test_defaults_are_values_that_the_settings_accept():
     assert load_settings(given, environ={}) == defaults
     assert defaults.jobs >= 1
     assert defaults.threads_per_kernel == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "value"), [("true", True), ("FALSE", False), ("0", False), ("yes", True), ("off", False)]
+)
+def test_a_switch_is_understood_in_the_environment(given, value):
+    assert load_settings(environ={"GRADER_WARM_KERNELS": given}).warm_kernels is value
+
+
+@pytest.mark.parametrize("given", ["maybe", "2", "-"])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(given):
+    with pytest.raises(InvalidSetting, match="expected true or false"):
+        load_settings(environ={"GRADER_WARM_KERNELS": given})

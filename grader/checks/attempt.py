@@ -22,34 +22,47 @@ def check_attempt(request: CheckRequest, sink: Sink, scratch: Path) -> None:
 
     :param scratch: an empty folder of this process' own, for pytest's (empty) settings.
     """
+    context = load_context(request, sink)
+    if context is None:
+        return
+    _forget_other_rubrics(request.rubric_dir.resolve())
+    code = pytest.main(pytest_arguments(request, scratch), plugins=[Judge.of(context, sink)])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        sink(f"pytest ended with {code!r}")
+
+
+def load_context(request: CheckRequest, sink: Sink) -> Context | None:
+    """The attempt, whose general flags are reported; ``None`` where course or evidence are wrong, which is a fault."""
     try:
         context = Context.load(request)
-        flags = general_flags(context.evidence, context.cells or (), public_only=request.public_only)
+        flags = general_flags(
+            context.evidence, context.cells or (), public_only=request.public_only, saved=request.saved
+        )
     except GraderError as error:
         sink(f"{type(error).__name__}: {error}")
-        return
+        return None
     for flag in flags:
         sink(flag)
-    judge = Judge(context, sink)
-    rubric_dir = request.rubric_dir.resolve()
+    return context
+
+
+def pytest_arguments(request: CheckRequest, scratch: Path) -> list[str]:
+    """How pytest is called for the rubric of ``request``; output is kept in memory, apart for each process."""
     settings = scratch / "pytest.ini"
     settings.write_text("[pytest]\n", "ascii")
-    arguments = [
-        *(str(path) for path in sorted(rubric_dir.glob("test_*.py"))),
+    return [
+        *(str(path) for path in sorted(request.rubric_dir.resolve().glob("test_*.py"))),
         f"--config-file={settings}",
         f"--rootdir={request.course_dir.resolve()}",
         "--noconftest",
         "--assert=plain",
+        "--capture=sys",
         "--import-mode=importlib",
         "--continue-on-collection-errors",
         "--strict-markers",
         *(f"-pno:{name}" for name in _LEFT_OUT),
         "-pgrader.checks.plugin",
     ]
-    _forget_other_rubrics(rubric_dir)
-    code = pytest.main(arguments, plugins=[judge])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        sink(f"pytest ended with {code!r}")
 
 
 def _forget_other_rubrics(rubric_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -14,7 +15,7 @@ from grader.checks.prose import GivenText
 from grader.checks.requests import CheckRequest
 from grader.checks.thresholds import Thresholds
 from grader.datasets import DatasetSpec, DataStore, find_dataset, load_catalogue
-from grader.errors import EvidenceError
+from grader.errors import EvidenceError, GraderError
 from grader.evidence import Evidence, read_evidence
 from grader.evidence.tries import tries_of
 from grader.model import Flag
@@ -75,6 +76,17 @@ class Context:
         """Thresholds by name."""
         _, _, _, spec = _course_side(self.request.course_dir, self.request.assignment)
         return Thresholds(self.rubric, spec.digest)
+
+
+def warm_up(request: CheckRequest) -> None:
+    """Loads what all attempts share; what is wrong with it is said when an attempt needs it."""
+    with contextlib.suppress(GraderError, OSError):
+        assignment, rubric, _, spec = _course_side(request.course_dir, request.assignment)
+        for name in rubric.thresholds:
+            Thresholds(rubric, spec.digest).find(name)  # quantiles are found by halving, once a process
+        names = tuple(dict.fromkeys((assignment.dataset, *assignment.datasets)))
+        if facts := _all_data(request.data_dir, names, request.course_dir):
+            facts.warm_up()
 
 
 def _cells(evidence: Evidence) -> tuple[NotebookCell, ...] | None:

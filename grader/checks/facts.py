@@ -24,6 +24,9 @@ Rows = npt.NDArray[np.uint64]
 Labels = npt.NDArray[np.int64]
 _NO_ROWS: Rows = np.zeros(0, np.uint64)
 _NO_LABELS: Labels = np.zeros(0, np.int64)
+_ASKED_KEPT = 64
+_SELF_CHECK = "grader-extension"
+"""Tag of the handout's cell that loads the student's own check."""
 
 
 def is_convolutional(model: Model) -> bool:
@@ -58,13 +61,16 @@ def joined(text: Any) -> str:
 
 
 def read_cells(notebook: Mapping[str, Any], execution: Execution) -> tuple[NotebookCell, ...]:
-    """Cells of an nbformat 4 notebook, with how each one ended."""
+    """Cells of an nbformat 4 notebook, with how each one ended; the one that loads the self-check counts as empty."""
     runs = {run.index: run for run in execution.cells}
     cells = []
     for index, cell in enumerate(notebook.get("cells") or ()):
         run = runs.get(index, CellRun(index, CellOutcome.NOT_RUN))
         outputs = tuple(o for o in cell.get("outputs") or () if isinstance(o, dict))
         tags = tuple(map(str, (cell.get("metadata") or {}).get("tags") or ()))
+        if _SELF_CHECK in tags:
+            cells.append(NotebookCell(index, "code", "", tags, outcome=CellOutcome.EMPTY))
+            continue
         cells.append(
             NotebookCell(
                 index=index,
@@ -106,9 +112,37 @@ class DataFacts:
         """Share of ``rows`` that stand in ``train`` or ``test``, 0 to 1; those in both splits count as ``train``."""
         if not len(rows):
             return 0.0
-        in_train = np.isin(rows, self.train)
-        found = in_train if split == "train" else np.isin(rows, self.test) & ~in_train
+        in_train = self._standing(rows, "train")
+        found = in_train if split == "train" else self._standing(rows, "test") & ~in_train
         return float(found.mean())
+
+    @cached_property
+    def _known(self) -> dict[str, Rows]:
+        """Different images of each split, sorted; ``labelled``: those of training with their labels."""
+        known = {"train": np.unique(self.train), "test": np.unique(self.test)}
+        if len(self.train_labels) == len(self.train):
+            known["labelled"] = np.unique(_with_label(self.train, self.train_labels))
+        return known
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, int], tuple[Rows, npt.NDArray[np.bool_]]]:
+        """Answers given, with the rows they are about: kept, so that no other array can have the same address."""
+        return {}
+
+    def warm_up(self) -> None:
+        """Makes now what all attempts need."""
+        for facts in (self, *self.others):
+            _ = facts._known
+
+    def _standing(self, rows: Rows, among: str) -> npt.NDArray[np.bool_]:
+        """Which of ``rows`` stand in a split; several checks ask the same of one training."""
+        known, asked = self._known[among], (among, id(rows))
+        if asked not in self._found:
+            while len(self._found) >= _ASKED_KEPT:
+                del self._found[next(iter(self._found))]
+            places = np.searchsorted(known, rows).clip(max=max(len(known) - 1, 0))
+            self._found[asked] = rows, known[places] == rows if len(known) else np.zeros(len(rows), np.bool_)
+        return self._found[asked][1]
 
     def wrong_labels(self, rows: Rows, labels: Labels) -> float | None:
         """Share of the known training images among ``rows`` whose label is not theirs, 0 to 1.
@@ -118,10 +152,10 @@ class DataFacts:
         """
         if len(labels) != len(rows) or len(self.train_labels) != len(self.train):
             return None
-        known = np.isin(rows, self.train) & (labels >= 0)
+        known = self._standing(rows, "train") & (labels >= 0)
         if not len(rows) or known.mean() < 0.5:
             return None
-        right = np.isin(_with_label(rows[known], labels[known]), _with_label(self.train, self.train_labels))
+        right = self._standing(_with_label(rows[known], labels[known]), "labelled")
         return float(1.0 - right.mean())
 
 
@@ -135,11 +169,13 @@ class TrainedFit:
     """One training: the claimed :class:`grader.evidence.Fit`, and our re-measurement after it.
 
     :ivar earlier: trainings whose result this one went on from, oldest first.
+    :ivar weights_digests: of the weights before and after this training; ``None`` where they are unknown.
     """
 
     fit: Fit
     evidence: Evidence = field(repr=False)
     earlier: tuple[TrainedFit, ...] = field(default=(), repr=False)
+    weights_digests: tuple[str | None, str | None] = field(default=(None, None), repr=False)
 
     @property
     def id(self) -> str:
@@ -193,12 +229,6 @@ class TrainedFit:
         return any(f.id in moved for f in self.chain)
 
     @cached_property
-    def weights_digests(self) -> tuple[str | None, str | None]:
-        """Digest of the weights before and after this training; ``None`` where they are unknown."""
-        fit = self.fit
-        return weights_digest(self.evidence, fit.weights_before), weights_digest(self.evidence, fit.weights_after)
-
-    @cached_property
     def learned(self) -> bool:
         """Whether an epoch ended and the weights are other than before; unknown weights are given the benefit."""
         if not self.fit.epochs_run:
@@ -209,6 +239,11 @@ class TrainedFit:
     @cached_property
     def rows(self) -> Rows:
         """Row digests of the training inputs as given, the validation split included; empty where unknown."""
+        return _digests_in(self._given)
+
+    @cached_property
+    def _given(self) -> Mapping[str, npt.NDArray[np.generic]]:
+        """What is recorded of the rows given to ``fit``; nothing where that cannot be read."""
         return self._rows_of(self.fit.x)
 
     @cached_property
@@ -217,10 +252,7 @@ class TrainedFit:
 
         Empty where unknown.
         """
-        try:
-            labels = self.evidence.rows(self.fit.x).get("labels", _NO_LABELS)
-        except EvidenceError:
-            return _NO_LABELS
+        labels = self._given.get("labels", _NO_LABELS)
         return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else _NO_LABELS
 
     def wrong_labels(self, data: DataFacts | None) -> float | None:
@@ -231,6 +263,16 @@ class TrainedFit:
         """
         if data is None:
             return None
+        if id(data) not in self._wrong_labels:
+            self._wrong_labels[id(data)] = data, self._compared(data)
+        return self._wrong_labels[id(data)][1]
+
+    @cached_property
+    def _wrong_labels(self) -> dict[int, tuple[DataFacts, float | None]]:
+        """What several checks ask, by the data set asked about."""
+        return {}
+
+    def _compared(self, data: DataFacts) -> float | None:
         labels, shape = self.labels, self.fit.y.shape or ()
         if math.prod(n or 0 for n in shape[1:]) == 1:
             labels = np.where(labels < 0, np.int64(2**62), labels)
@@ -244,14 +286,13 @@ class TrainedFit:
     @cached_property
     def validation_rows(self) -> Rows:
         """Row digests of ``validation_data``; empty where there is none or it is unknown."""
-        return self._rows_of(self.fit.validation)
+        return _digests_in(self._rows_of(self.fit.validation))
 
-    def _rows_of(self, array: Array) -> Rows:
+    def _rows_of(self, array: Array) -> Mapping[str, npt.NDArray[np.generic]]:
         try:
-            rows = self.evidence.rows(array).get("rows", _NO_ROWS)
+            return self.evidence.rows(array)
         except EvidenceError:
-            return _NO_ROWS
-        return rows.astype(np.uint64) if rows.ndim == 1 and rows.dtype.kind in "ui" else _NO_ROWS
+            return {}
 
     @cached_property
     def unique_rows(self) -> Rows:
@@ -280,6 +321,11 @@ class TrainedFit:
         return bool(self.evaluations) or predicted or self.fit.validation.kind != "none"
 
 
+def _digests_in(given: Mapping[str, npt.NDArray[np.generic]]) -> Rows:
+    rows = given.get("rows", _NO_ROWS)
+    return rows.astype(np.uint64) if rows.ndim == 1 and rows.dtype.kind in "ui" else _NO_ROWS
+
+
 def weights_digest(evidence: Evidence, name: str | None) -> str | None:
     """Digest of a weights file's arrays; ``None`` where it is missing, unreadable or empty."""
     if name is None:
@@ -298,9 +344,9 @@ def read_fits(evidence: Evidence) -> tuple[TrainedFit, ...]:
     for fit in evidence.fits:
         before = weights_digest(evidence, fit.weights_before)
         previous = latest.get(fit.model.id) if before is None else ends.get(before)
-        current = TrainedFit(fit, evidence, previous.chain if previous else ())
-        trained.append(current)
         after = weights_digest(evidence, fit.weights_after)
+        current = TrainedFit(fit, evidence, previous.chain if previous else (), (before, after))
+        trained.append(current)
         if fit.epochs_run:
             latest[fit.model.id] = current
             if after is not None and after != before:

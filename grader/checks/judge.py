@@ -17,7 +17,7 @@ from grader.checks.verdicts import Verdict, qualified
 from grader.errors import CourseError
 from grader.messages import Catalogue
 from grader.model import CheckResult, Flag, Outcome, Text, Visibility
-from grader.rubric import Course
+from grader.rubric import Course, Rubric
 
 FAULT = Text("This could not be checked because of a fault on our side. It costs you no points: staff will look at it.")
 DETAIL_LIMIT = 8_000
@@ -39,18 +39,39 @@ PLANNED = pytest.StashKey[Planned]()
 
 
 class Judge:
-    """A pytest plugin for one attempt."""
+    """A pytest plugin for one attempt, which may become known after the checks were collected (:meth:`look_at`)."""
 
-    def __init__(self, context: Context, sink: Sink) -> None:
-        self.context = context
+    def __init__(self, rubric: Rubric, sink: Sink, *, public_only: bool = False) -> None:
         self.results: list[CheckResult] = []
+        self._rubric = rubric
+        self._public_only = public_only
+        self._context: Context | None = None
         self._sink = sink
         self._n_flags = 0
+
+    @classmethod
+    def of(cls, context: Context, sink: Sink) -> Judge:
+        """For one attempt that is known from the start."""
+        judge = cls(context.rubric, sink, public_only=context.request.public_only)
+        judge.look_at(context, sink)
+        return judge
+
+    def look_at(self, context: Context, sink: Sink) -> None:
+        """From now on the checks are about this attempt."""
+        self._context, self._sink = context, sink
+        self.results, self._n_flags = [], len(context.flags)
+
+    @property
+    def context(self) -> Context:
+        """The attempt."""
+        if self._context is None:
+            raise CourseError("a rubric looks at an attempt while it is loaded: do that in a check or a fixture")
+        return self._context
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Hands the attempt to the fixtures, and lets checks import helper modules that lie beside them."""
         config.stash[JUDGE] = self
-        beside = str(self.context.rubric.directory)
+        beside = str(self._rubric.directory)
         sys.path.insert(0, beside)
         config.add_cleanup(lambda: sys.path.remove(beside))
         if not hasattr(config.option, "tbstyle"):  # no terminal to write to: the other styles cost 40 ms a verdict
@@ -68,10 +89,10 @@ class Judge:
                 self._sink(str(error))
                 left_out.append(item)
                 continue
-            hidden = self.context.request.public_only and planned.visibility is not Visibility.PUBLIC
+            hidden = self._public_only and planned.visibility is not Visibility.PUBLIC
             item.stash[PLANNED] = planned
             (left_out if hidden else kept).append(item)
-        kept.sort(key=lambda i: self.context.rubric.ids.index(i.stash[PLANNED].criterion))
+        kept.sort(key=lambda i: self._rubric.ids.index(i.stash[PLANNED].criterion))
         items[:] = kept
         if left_out:
             config.hook.pytest_deselected(items=left_out)
@@ -80,13 +101,13 @@ class Judge:
     def _planned(self, item: pytest.Item) -> Planned:
         marker = item.get_closest_marker("criterion")
         criterion = marker.args[0] if marker and marker.args else None
-        if marker is None or criterion not in self.context.rubric.ids:
+        if marker is None or criterion not in self._rubric.ids:
             raise CourseError(
                 f"check {item.name} is marked for criterion {criterion!r}, expected one of "
-                f"{', '.join(self.context.rubric.ids)}: correct its @pytest.mark.criterion"
+                f"{', '.join(self._rubric.ids)}: correct its @pytest.mark.criterion"
             )
         own = item.get_closest_marker("visibility")
-        visibility = Visibility(own.args[0]) if own else self.context.rubric.criterion(criterion).visibility
+        visibility = Visibility(own.args[0]) if own else self._rubric.criterion(criterion).visibility
         return Planned(f"{item.path.name}::{item.name}", criterion, float(marker.kwargs.get("weight", 1.0)), visibility)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -112,7 +133,9 @@ class Judge:
         if result.outcome is Outcome.PASSED:
             report.outcome, report.longrepr = "passed", None
         elif result.outcome is not Outcome.ERRORED:
-            report.outcome, report.longrepr = "failed", f"{result.outcome.value}: {self.sentence(result.message)}"
+            report.outcome, report.longrepr = "failed", result.outcome.value
+            if item.config.pluginmanager.has_plugin("terminalreporter"):  # an author reads it
+                report.longrepr += f": {self.sentence(result.message)}"
         return report
 
     def _result(self, planned: Planned, call: pytest.CallInfo[None], report: pytest.TestReport) -> CheckResult:
@@ -147,7 +170,7 @@ class Judge:
         if raised is None or not isinstance(raised.value, AssertionError):
             return None
         place = Path(str(raised.traceback[-1].path)).resolve()
-        if place.parent != self.context.rubric.directory.resolve():
+        if place.parent != self._rubric.directory.resolve():
             return None
         said = str(raised.value).split("\n", 1)[0].strip()
         return Verdict(Outcome.FAILED, 0.0, said or "failed", {})
@@ -156,7 +179,7 @@ class Judge:
         """Message and hint of a verdict: the rubric's, else its own words, else a general sentence."""
         if isinstance(verdict.key, Text):
             return verdict.key, verdict.hint
-        known = self.context.rubric.texts_in(self.context.request.language)
+        known = self._rubric.texts_in(self.context.request.language)
         key = qualified(criterion, verdict.key)
         hint = verdict.hint or (Text(f"{key}.hint", verdict.measured) if f"{key}.hint" in known else None)
         if key in known:
@@ -169,7 +192,7 @@ class Judge:
         """``text`` in the language of the request."""
         language = self.context.request.language
         return Catalogue(
-            language, Course(self.context.request.course_dir).locale_dir, self.context.rubric.texts_in(language)
+            language, Course(self.context.request.course_dir).locale_dir, self._rubric.texts_in(language)
         ).render(text)
 
 

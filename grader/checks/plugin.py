@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
             language=config.getoption("--language"),
             data_dir=config.getoption("--data-dir"),
         )
-        config.pluginmanager.register(Judge(Context.load(request), lambda _: None))
+        config.pluginmanager.register(Judge.of(Context.load(request), lambda _: None))
 
 
 def _rubric_dir(config: pytest.Config) -> Path:

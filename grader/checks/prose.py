@@ -85,8 +85,9 @@ class GivenText:
     def _close(self, text: str) -> bool:
         if text in self._joined:
             return True
+        matcher = SequenceMatcher(None, "", text, autojunk=False)  # it keeps what it finds out about its second text
         near = (g for g in self._plain if abs(len(g) - len(text)) <= 0.3 * max(len(g), len(text)))
-        return any(_ratio_reaches(g, text) for g in near)
+        return any(_ratio_reaches(matcher, g) for g in near)
 
     def seen_in(self, texts: Iterable[str]) -> GivenText:
         """The same, with those handed-out sentences in full that occur in ``texts``."""
@@ -94,6 +95,6 @@ class GivenText:
         return GivenText(self._digests, found)
 
 
-def _ratio_reaches(given: str, text: str) -> bool:
-    matcher = SequenceMatcher(None, given, text, autojunk=False)
+def _ratio_reaches(matcher: SequenceMatcher[str], given: str) -> bool:
+    matcher.set_seq1(given)
     return matcher.real_quick_ratio() >= SIMILAR and matcher.quick_ratio() >= SIMILAR and matcher.ratio() >= SIMILAR

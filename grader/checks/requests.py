@@ -22,6 +22,7 @@ class CheckRequest:
     :ivar language: of the attempt.
     :ivar data_dir: root of the data store that holds the assignment's data set; ``None`` where there is none.
     :ivar budget: of the execution. :ivar public_only: leave out every check that is not ``public``.
+    :ivar saved: file with the outputs that this attempt was saved with, where another one shares its run.
     """
 
     evidence_dir: Path
@@ -31,6 +32,7 @@ class CheckRequest:
     data_dir: Path | None = None
     budget: Budget = Budget.FULL
     public_only: bool = False
+    saved: Path | None = None
 
     @property
     def rubric_dir(self) -> Path:
@@ -56,13 +58,12 @@ class Planned(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
-    """One line that the child writes about attempt number ``attempt``; one of the others is set.
+    """One line that the child writes about an attempt; one of these is set.
 
     :ivar planned: all checks, once they are collected. :ivar result: one check has ended. :ivar flag: it was raised.
     :ivar fault: why checks could not be loaded or run. :ivar done: nothing more comes of this attempt.
     """
 
-    attempt: int
     planned: tuple[Planned, ...] | None = None
     result: CheckResult | None = None
     flag: Flag | None = None
@@ -70,17 +71,39 @@ class Line(Struct, frozen=True, omit_defaults=True):
     done: bool = False
 
 
+class Asked(Struct, frozen=True):
+    """One line to the child: an attempt, the name that it goes by, and the wall clock that its checks may take."""
+
+    number: int
+    timeout_s: float
+    request: CheckRequest
+
+
+class News(Struct, frozen=True, omit_defaults=True):
+    """One line from the child: the rubric is loaded, or the checks of an attempt begin or have ended."""
+
+    ready: bool = False
+    begun: int | None = None
+    ended: int | None = None
+
+
+def findings_file(scratch: Path, number: int) -> Path:
+    """Lines about attempt ``number``."""
+    return scratch / f"{number}.jsonl"
+
+
 def encode(value: Any) -> bytes:
     """``value`` as JSON, paths as text."""
     return msgspec.json.encode(value, enc_hook=str)
 
 
-def decode_requests(data: bytes) -> list[CheckRequest]:
+def decode_asked(data: bytes) -> Asked:
     """The child's work.
 
     :raises msgspec.DecodeError: malformed.
     """
-    return msgspec.json.decode(data, type=list[CheckRequest], dec_hook=lambda kind, value: kind(value))
+    return msgspec.json.decode(data, type=Asked, dec_hook=lambda kind, value: kind(value))
 
 
+decode_news = msgspec.json.Decoder(News).decode
 decode_line = msgspec.json.Decoder(Line).decode

@@ -17,12 +17,15 @@ _LENGTHS = re.compile(
 )
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
 
+_ENDED = {ExecutionOutcome.KERNEL_DIED: "kernel-ended", ExecutionOutcome.MEMORY: "out-of-memory"}
+
 
 def every_cell_runs(say: Say, submission: Submission, notebook: Sequence[NotebookCell]) -> NoReturn:
     """Credit for the share of code cells that ran.
 
-    Its texts: ``passed``, ``errors``, ``timeout``, ``kernel-ended``, ``no-code``, and for the quick budget
-    ``undecided-quick`` and ``undecided-capped``. They may name ``{cells}``, ``{ran}``, ``{first}`` and ``{error}``.
+    Its texts: ``passed``, ``errors``, ``timeout``, ``kernel-ended``, ``out-of-memory``, ``no-code``, and for the quick
+    budget ``undecided-quick`` and ``undecided-capped``. They may name ``{cells}``, ``{ran}``, ``{first}`` and
+    ``{error}``.
     """
     code = [c for c in notebook if c.kind == "code" and c.outcome is not CellOutcome.EMPTY]
     if not code:
@@ -40,8 +43,8 @@ def every_cell_runs(say: Say, submission: Submission, notebook: Sequence[Noteboo
     if outcome is ExecutionOutcome.BUDGET:
         say.needs_review("undecided-quick", cell=first.index, **seen)
     share = 1 - len(own) / len(code)
-    if outcome in (ExecutionOutcome.KERNEL_DIED, ExecutionOutcome.MEMORY):
-        say.partial(min(0.5, share), "kernel-ended", cell=first.index, **seen)
+    if outcome in _ENDED:
+        say.partial(min(0.5, share), _ENDED[outcome], cell=first.index, **seen)
     counts = Counter(c.outcome for c in own)
     if counts[CellOutcome.TIMEOUT] or outcome is ExecutionOutcome.TIMEOUT:
         say.partial(min(0.5, share), "timeout", cell=first.index, **seen)

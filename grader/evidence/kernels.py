@@ -18,6 +18,7 @@ SIDE_LIMIT = 16
 STRUCTURE_Z = 3.09
 """One in a thousand means of filters that are noise lies above so many standard deviations."""
 _DEAD_SHARE = 1e-3
+_IMAGES_AT_ONCE = 10
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,7 +132,14 @@ def silent_filters(kernel: npt.NDArray[Any], bias: npt.NDArray[Any] | None, imag
     :param kernel: (height, width, channels, filters). :param bias: (filters,). :param images: (n, h, w, channels), as
         the model was given them.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(np.asarray(images, np.float32), kernel.shape[:2], axis=(1, 2))
-    answers = np.tensordot(windows, np.asarray(kernel, np.float32), axes=((3, 4, 5), (2, 0, 1)))
-    highest = answers.max(axis=(0, 1, 2)) + (0.0 if bias is None else np.asarray(bias, np.float32))
-    return int((highest <= 0).sum())
+    filters = np.asarray(kernel, np.float32)
+    added = np.zeros(kernel.shape[3], np.float32) if bias is None else np.asarray(bias, np.float32)
+    for start in range(0, len(images), _IMAGES_AT_ONCE):  # most answer to the first few images already
+        some = np.asarray(images[start : start + _IMAGES_AT_ONCE], np.float32)
+        windows = np.lib.stride_tricks.sliding_window_view(some, kernel.shape[:2], axis=(1, 2))
+        answers = np.tensordot(windows, filters, axes=((3, 4, 5), (2, 0, 1)))
+        silent = answers.max(axis=(0, 1, 2)) + added <= 0
+        filters, added = filters[..., silent], added[silent]
+        if not len(added):
+            break
+    return len(added)

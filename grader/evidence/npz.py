@@ -41,18 +41,24 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> 
         data = member.read(info.file_size + 1)
     if len(data) > info.file_size:
         raise EvidenceError(f"{file}: {info.filename} is larger than its archive says")
-    _check_header(data, f"{file}: {info.filename}")
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return parse_npy(data, f"{file}: {info.filename}")
 
 
-def _check_header(data: bytes, what: str) -> None:
-    """Numpy takes the memory that a header asks for before it looks whether the data is there."""
+def parse_npy(data: bytes, what: str) -> npt.NDArray[np.generic]:
+    """The array in the bytes of an ``.npy`` file.
+
+    Numpy takes the memory that a header asks for before it looks whether the data is there; this does not.
+
+    :raises EvidenceError: no array of numbers, or of another size. What numpy raises on a malformed header passes.
+    """
     stream = io.BytesIO(data)
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    shape, columns_first, dtype = read(stream)
     if dtype.kind not in _KINDS:
         raise EvidenceError(f"{what} is no array of numbers")
     wanted, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
     if wanted != there or any(n < 0 for n in shape):
         raise EvidenceError(f"{what} says it has {wanted} bytes, it has {there}")
+    flat = np.frombuffer(data, dtype, offset=stream.tell()).copy()
+    return flat.reshape(shape[::-1]).T if columns_first else flat.reshape(shape)

@@ -76,12 +76,19 @@ def read_saved(directory: Path) -> tuple[SavedCell, ...]:
 
     :raises EvidenceError: malformed.
     """
-    path = directory / FILE_NAME
+    return read_saved_file(directory / FILE_NAME)
+
+
+def read_saved_file(path: Path) -> tuple[SavedCell, ...]:
+    """The same from a file of its own.
+
+    :raises EvidenceError: malformed.
+    """
     if not path.is_file() or path.stat().st_size > _FILE_LIMIT_BYTES:
         return ()
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[SavedCell, ...])
     except msgspec.DecodeError as error:
         raise EvidenceError(
-            f"{FILE_NAME} of {directory.name} is malformed: {error}: grade the attempt again"
+            f"{path.name} of {path.parent.name} is malformed: {error}: grade the attempt again"
         ) from error

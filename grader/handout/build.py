@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 
 from grader.errors import CourseError, LeakError, UsageError
+from grader.handout.extension import extension_cell_source
 from grader.handout.leaks import check_student_notebook, check_template
 from grader.handout.percent import Cell, label_of, read_cells
 from grader.rubric import Assignment
@@ -24,6 +25,7 @@ SCHEMA = 1
 Notebook = dict[str, Any]
 _BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 _URL = re.compile(r"https://[^\s()<>\"]+")
+EXTENSION_TAG = "grader-extension"
 _KEPT_TAGS = frozenset({"task", "answer"})
 
 
@@ -54,9 +56,12 @@ def build_notebook(percent_text: str, prefix: str = "cell") -> Notebook:
     return _assemble(read_cells(percent_text), prefix)
 
 
-def student_notebook(assignment: Assignment, language: str, colab_badge: str | None = None) -> Notebook:
+def student_notebook(
+    assignment: Assignment, language: str, colab_badge: str | None = None, *, self_check: bool = False
+) -> Notebook:
     """What students get: no solution, and a stamp in ``metadata.grader``.
 
+    :param self_check: puts the cell that loads ``%grader`` below the header cell.
     :param colab_badge: https address of this notebook in Colab; puts a badge below the header cell.
     :raises LeakError: the template would give some of the solution away.
     :raises UsageError: there is no template in ``language``, or the address is none.
@@ -67,6 +72,9 @@ def student_notebook(assignment: Assignment, language: str, colab_badge: str | N
     except LeakError as error:
         raise LeakError(f"{origin}: {error}") from None
     notebook = _assemble(cells, assignment.id, drop="solution")
+    if self_check:
+        source = extension_cell_source(assignment.id, language)
+        notebook["cells"].insert(1, new_cell("code", source, f"{assignment.id}-self-check", [EXTENSION_TAG]))
     notebook["metadata"]["grader"] = {
         "schema": SCHEMA,
         "assignment": assignment.id,

@@ -52,7 +52,7 @@ def public_files(course: Course, assignment_id: str) -> dict[str, bytes]:
 def _assignment(assignment: Assignment, public: frozenset[str]) -> dict[str, Any]:
     """The assignment without the names of its templates: they hold the solution."""
     table = msgspec.to_builtins(assignment, enc_hook=str)
-    for left_out in ("id", "directory"):
+    for left_out in ("id", "directory", "late"):
         del table[left_out]
     table["templates"] = dict.fromkeys(assignment.languages, "")
     table["questions"] = [q for q in table["questions"] if q["criterion"] in public]

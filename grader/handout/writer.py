@@ -19,7 +19,7 @@ def write_handout(
     :raises UsageError: no such assignment or language.
     """
     assignment = course.assignment(assignment_id)
-    notebook = dumps(student_notebook(assignment, language, colab_badge))
+    notebook = dumps(student_notebook(assignment, language, colab_badge, self_check=True))
     kit = build_kit(course, assignment_id)
     out_dir.mkdir(parents=True, exist_ok=True)
     notebook_path = out_dir / f"{assignment.id}.{language}.ipynb"

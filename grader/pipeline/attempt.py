@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,32 +13,31 @@ from grader import __version__
 from grader.checks import Checked, CheckRequest, run_checks
 from grader.errors import DataError
 from grader.evidence import Evidence, read_evidence
-from grader.execution import ExecutionRequest, Progress, execute
-from grader.model import Attempt, Execution, ExecutionOutcome, Result, Score, Text, Verified, Visibility
+from grader.execution import ExecutionRequest, Progress
+from grader.messages import DATA_MISSING, GRADER_FAILED
+from grader.model import Attempt, Execution, ExecutionOutcome, Result, Score, Verified, Visibility
+from grader.pipeline.checked import checked_file, keep_checked, read_checked, rubric_key
 from grader.pipeline.context import Context
 from grader.pipeline.retraining import make_tries, wants_tries, with_tries_noted
-from grader.pipeline.runtime import execute_auto
+from grader.pipeline.runs import evidence_folder, is_reusable, keep_outputs, mark_used, outputs_file, settle
+from grader.pipeline.whole import write_key
+from grader.pipeline.work import Runner, plan_work, run_work
 from grader.scoring import not_gradable_by_us, score
-from grader.scratch import scratch_prefix
-from grader.verification import VerifierSettings, verify
-
-_KEY_FILE = "key.json"
 
 
 @dataclass(frozen=True)
 class Graded:
-    """One attempt's result. ``fault``: traceback of what went wrong on our side; ``reused``: not run again."""
+    """One attempt's result.
+
+    :ivar fault: traceback of what went wrong on our side. :ivar reused: the notebook was not run again.
+    :ivar kept: why ``result`` is an earlier one, which still counts, in English for staff.
+    """
 
     result: Result
     evidence: Path | None = None
     fault: str | None = None
     reused: bool = False
-
-
-def evidence_name(context: Context, attempt: Attempt) -> str:
-    """Folder of an attempt's evidence below ``evidence/``."""
-    suffix = "" if context.budget == "full" else "-quick"
-    return f"{attempt.assignment}/{attempt.digest.removeprefix('sha256:')}{suffix}"
+    kept: str | None = None
 
 
 def grade_attempt(
@@ -49,33 +47,34 @@ def grade_attempt(
     fresh: bool = False,
     tell: Callable[[Progress], None] = lambda _: None,
     cancelled: threading.Event | None = None,
+    runner: Runner = run_work,
 ) -> Graded:
     """Runs, re-measures, checks and scores one attempt; under further seeds too where a check asks for it.
 
     :param fresh: run the notebook even where evidence of the same run is there.
+    :param runner: runs and re-measures; here, unless somebody has a better place.
     :raises asyncio.CancelledError: ``cancelled`` was set.
     """
-    name = evidence_name(context, attempt)
-    directory = context.workspace / "evidence" / name
     execution = Execution(ExecutionOutcome.OK, budget=context.budget)
+    shared = replace(attempt, notes=())  # whoever hands in the same content shares the run, not what is said of a file
     try:
-        reused = not fresh and _is_reusable(context, directory)
+        directory = evidence_folder(context, attempt)
+        reused = not fresh and is_reusable(context, directory)
         if not reused:
-            _require_data(context, attempt)
-            run = execute_auto if context.runtime == "auto" else execute
-            execution = run(attempt, context.execution_request(), directory, tell=tell, cancelled=cancelled)
-            _verify(context, directory)
-            (directory / _KEY_FILE).write_text(json.dumps(context.execution_key(), sort_keys=True), "utf-8")
-        graded = replace(score_evidence(context, [(attempt, directory)])[0], reused=reused)
+            execution = runner(plan_work(context, shared, directory), tell=tell, cancelled=cancelled)
+            settle(context, directory)
+            write_key(directory, context.execution_key())
+        keep_outputs(context, attempt)
+        mark_used(directory, attempt.digest)
+        graded = replace(score_evidence(context, [(attempt, directory)], known=reused)[0], reused=reused)
     except Exception as error:
         return _failed(context, attempt, execution, error)
     if not wants_tries(context, graded.result, directory):
         return graded
 
     def run_again(request: ExecutionRequest, folder: Path) -> None:
-        _require_data(context, attempt)
-        execute(attempt, request, folder, tell=tell, cancelled=cancelled)
-        _verify(context, folder)
+        runner(plan_work(context, shared, folder, request), tell=tell, cancelled=cancelled)
+        settle(context, folder)
 
     try:
         make_tries(context, graded.result.execution, directory, run_again)
@@ -89,14 +88,26 @@ def visible(context: Context) -> set[Visibility] | None:
     return {Visibility.PUBLIC} if context.public_only else None
 
 
-def score_evidence(context: Context, attempts: Sequence[tuple[Attempt, Path]]) -> list[Graded]:
+def score_evidence(context: Context, attempts: Sequence[tuple[Attempt, Path]], *, known: bool = False) -> list[Graded]:
     """Checks and scores evidence folders in one process of the rubric's; no notebook is run.
 
     An unreadable file has nothing to check: without any other no process is started.
+
+    :param known: where this rubric found something in this evidence before, that is taken.
     """
     requests = [check_request(context, a, d) for a, d in attempts if a.unreadable is None]
-    checked = iter(run_checks(requests, timeout_s=context.settings.checks_timeout_s))
-    return [_scored(context, a, d, Checked() if a.unreadable else next(checked)) for a, d in attempts]
+    rubric = rubric_key(context) if requests else ""
+    files = [checked_file(rubric, request) for request in requests]
+    found = [read_checked(file) if known else None for file in files]
+    unknown = [i for i, one in enumerate(found) if one is None]
+    asked = [requests[i] for i in unknown]
+    judged = run_checks(asked, timeout_s=context.settings.checks_timeout_s, room=context.checks_room)
+    for i, one in zip(unknown, judged, strict=True):
+        found[i] = one
+        with suppress(OSError):  # it only saves time
+            keep_checked(files[i], one)
+    checked = iter(found)
+    return [_scored(context, a, d, Checked() if a.unreadable else next(checked) or Checked()) for a, d in attempts]
 
 
 def _scored(context: Context, attempt: Attempt, directory: Path, checked: Checked) -> Graded:
@@ -118,7 +129,8 @@ def _scored(context: Context, attempt: Attempt, directory: Path, checked: Checke
 
 
 def _failed(context: Context, attempt: Attempt, execution: Execution, error: Exception) -> Graded:
-    scored = not_gradable_by_us(context.rubric, _our_fault(error), visible=visible(context))
+    reason = DATA_MISSING if isinstance(error, DataError) else GRADER_FAILED
+    scored = not_gradable_by_us(context.rubric, reason, visible=visible(context))
     fault = "".join(traceback.format_exception(error))
     return Graded(_result(context, attempt, execution, scored), None, fault)
 
@@ -133,46 +145,8 @@ def check_request(context: Context, attempt: Attempt, directory: Path) -> CheckR
         data_dir=context.store.root if context.dataset else None,
         budget=context.budget,
         public_only=context.public_only,
+        saved=outputs_file(context.workspace, attempt.digest),
     )
-
-
-def _require_data(context: Context, attempt: Attempt) -> None:
-    if attempt.notebook is not None and not context.public_only:
-        for name in context.missing_datasets:
-            raise DataError(f"data set {name!r} is not installed: run 'grader data install {name}' and grade again")
-
-
-def _verify(context: Context, directory: Path) -> Verified:
-    evidence = read_evidence(directory)
-    if context.measured_on is None or not evidence.fits:
-        return Verified(dataset=context.assignment.dataset)
-    settings = VerifierSettings(
-        timeout_s=max(context.settings.verification_timeout_s, context.assignment.verification_time_limit_s or 0.0),
-        threads=context.settings.threads_per_kernel,
-        sandbox=context.sandbox,
-    )
-    with tempfile.TemporaryDirectory(prefix=scratch_prefix("verify")) as scratch:
-        return verify(
-            evidence,
-            context.measured_on,
-            held_out_seed=context.held_out_seed,
-            scratch=Path(scratch),
-            settings=settings,
-        )
-
-
-def _is_reusable(context: Context, directory: Path) -> bool:
-    """Whether ``directory`` holds the evidence of the very same run; a run that we failed on never counts."""
-    try:
-        return bool(json.loads((directory / _KEY_FILE).read_text("utf-8")) == context.execution_key())
-    except (OSError, ValueError):
-        return False
-
-
-def _our_fault(error: BaseException) -> Text:
-    if isinstance(error, DataError):
-        return Text("A data set is missing on the grading machine. This costs no points: staff will grade again.")
-    return Text("The grader failed on this attempt. This costs no points: staff will look at it.")
 
 
 def _result(
@@ -188,9 +162,9 @@ def _result(
         verified=evidence.verified if evidence else Verified(),
         rubric_version=context.rubric.version,
         language=context.language_of(attempt.language),
-        notes=attempt.notes if evidence is None else (),
+        notes=tuple(note for note in attempt.notes if note not in execution.notes),
         conflicts=attempt.conflicts,
         handed_in_at=attempt.handed_in_at,
-        evidence=evidence_name(context, attempt) if evidence else None,
+        evidence=evidence.directory.relative_to(context.workspace / "evidence").as_posix() if evidence else None,
         grader_version=__version__,
     )

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from grader.execution import Progress
-from grader.model import Attempt
+from grader.execution.sockets import require_socket_folder
+from grader.model import Attempt, Execution
 from grader.pipeline.attempt import Graded, grade_attempt, score_evidence
 from grader.pipeline.context import Context
+from grader.pipeline.devices import DeviceRunner
+from grader.pipeline.locks import locked
+from grader.pipeline.replaying import keep_reference_trainings
+from grader.pipeline.runs import evidence_folder, evidence_name, is_reusable
+from grader.pipeline.whole import missing_part
+from grader.pipeline.work import Runner, Tell, Work
+from grader.scheduling import longest_first
 from grader.scratch import remove_strays
-from grader.store import StoredAttempt
+from grader.store import StoredAttempt, student_key
+from grader.store.durations import durations_s
 
-_LOCK_POLL_S = 0.5
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Other machines that run notebooks. :ivar at_once: how many pieces of work they are given at a time."""
+
+    runner: Runner
+    at_once: int
 
 
 @dataclass
@@ -46,6 +58,12 @@ class Batch:
                 self.running[progress.source] = progress
         self.tell(self)
 
+    def reference(self, progress: Progress) -> None:
+        """The reference answer is being trained, before all attempts."""
+        with self._lock:
+            self.running[progress.source] = progress
+        self.tell(self)
+
     def ended(self, source: str, graded: Graded) -> None:
         """An attempt has its result."""
         with self._lock:
@@ -55,24 +73,40 @@ class Batch:
 
 
 def grade_batch(
-    context: Context, attempts: Sequence[Attempt], *, fresh: bool = False, batch: Batch | None = None
+    context: Context,
+    attempts: Sequence[Attempt],
+    *,
+    fresh: bool = False,
+    batch: Batch | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> list[Graded]:
     """Grades every attempt, ``settings.jobs`` at a time; results in the order of the attempts.
 
-    Attempts of the same content are run once. The gradebook, if any, has each result before the next one starts.
+    Attempts of the same content are run once. The gradebook, if any, has each result before the next one starts. What
+    is expected to take longest starts first.
+
+    :param elsewhere: where notebooks run, if not on this machine.
     """
     batch = batch or Batch(len(attempts))
-    _prepare(context, attempts)
+    place = elsewhere or Elsewhere(DeviceRunner(context.device, context.gpus), context.settings.jobs)
+    home = threading.Semaphore(context.settings.jobs)
+    runner = place.runner if elsewhere is None else _while_away(home, place.runner)
+    _prepare(context, attempts, fresh)
+    if elsewhere is None:
+        waiting = [a for a in attempts if fresh or not is_reusable(context, evidence_folder(context, a))]
+        keep_reference_trainings(context, waiting, batch.reference, batch.cancelled)
     groups: dict[str, list[int]] = {}
     for index, attempt in enumerate(attempts):
-        groups.setdefault(attempt.digest, []).append(index)
+        groups.setdefault(evidence_name(context, attempt), []).append(index)
     results: dict[int, Graded] = {}
 
     def one(indices: list[int]) -> list[tuple[int, Graded]]:
-        return [(i, _one(context, attempts[i], fresh and i == indices[0], batch)) for i in indices]
+        with home:
+            return [(i, _one(context, attempts[i], fresh and i == indices[0], batch, runner)) for i in indices]
 
-    with ThreadPoolExecutor(max_workers=context.settings.jobs, thread_name_prefix="grader") as pool:
-        futures: list[Future[list[tuple[int, Graded]]]] = [pool.submit(one, group) for group in groups.values()]
+    work = _in_order(context, attempts, list(groups.values()))
+    with ThreadPoolExecutor(max_workers=place.at_once, thread_name_prefix="grader") as pool:
+        futures: list[Future[list[tuple[int, Graded]]]] = [pool.submit(one, group) for group in work]
         try:
             for future in as_completed(futures):
                 results.update(future.result())
@@ -83,49 +117,58 @@ def grade_batch(
     return [results[index] for index in range(len(attempts))]
 
 
-def _one(context: Context, attempt: Attempt, fresh: bool, batch: Batch) -> Graded:
+def _while_away(home: threading.Semaphore, runner: Runner) -> Runner:
+    """``runner``, which leaves its place here to others while the work is done elsewhere."""
+
+    def away(work: Work, *, tell: Tell, cancelled: threading.Event | None) -> Execution:
+        home.release()
+        try:
+            return runner(work, tell=tell, cancelled=cancelled)
+        finally:
+            home.acquire()
+
+    return away
+
+
+def _in_order(context: Context, attempts: Sequence[Attempt], groups: list[list[int]]) -> list[list[int]]:
+    """``groups`` of positions, the one that will take longest first, by what the gradebook knows."""
+    if context.public_only or len(groups) <= 1:
+        return groups
+    first = [attempts[group[0]] for group in groups]
+    keys = [(a.digest, student_key(a.student, a.digest)) for a in first]
+    return [groups[i] for i in longest_first(keys, durations_s(context.gradebook, context.assignment.id))]
+
+
+def _one(context: Context, attempt: Attempt, fresh: bool, batch: Batch, runner: Runner) -> Graded:
     batch.started(attempt)
+    grade = partial(
+        grade_attempt, context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled, runner=runner
+    )
     if context.public_only:
-        graded = grade_attempt(context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled)
+        graded = grade()
     else:
-        with _alone(context, attempt, batch.cancelled):
-            graded = grade_attempt(context, attempt, fresh=fresh, tell=batch.progress, cancelled=batch.cancelled)
-            context.gradebook.add_result(graded.result)
+        # Only one grader at a time works on a run; the next one finds its evidence.
+        name = evidence_name(context, attempt).replace("/", "-")
+        with locked(context.workspace, name, batch.cancelled):
+            graded = grade()
+            graded = _store(context, [graded])[0]
     batch.ended(attempt.source, graded)
     return graded
 
 
-@contextmanager
-def _alone(context: Context, attempt: Attempt, cancelled: threading.Event) -> Iterator[None]:
-    """Only one grader at a time works on an attempt in this workspace; the next one finds its evidence.
-
-    The system lets go of the lock when its holder ends, however it ends.
-    """
-    folder = context.workspace / "locks"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    name = attempt.digest.removeprefix("sha256:")
-    lock = FileLock(folder / f"{context.assignment.id}-{name}.lock", mode=0o600)
-    while True:
-        if cancelled.is_set():
-            raise asyncio.CancelledError
-        try:
-            lock.acquire(timeout=_LOCK_POLL_S)
-            break
-        except Timeout:
-            continue
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _prepare(context: Context, attempts: Sequence[Attempt]) -> None:
+def _prepare(context: Context, attempts: Sequence[Attempt], fresh: bool) -> None:
     """Everything that threads share is made before they start; nothing handed in is lost from here on."""
+    require_socket_folder()
     remove_strays()
-    context.execution_request()
     _ = context.threshold_views, context.test_set
-    if context.public_only:
-        return
+    with locked(context.workspace, "prepare"):
+        if fresh or not all(is_reusable(context, evidence_folder(context, a)) for a in attempts):
+            context.execution_request()
+        if not context.public_only:
+            _keep_submissions(context, attempts)
+
+
+def _keep_submissions(context: Context, attempts: Sequence[Attempt]) -> None:
     folder = context.workspace / "submissions"
     folder.mkdir(exist_ok=True, mode=0o700)
     for attempt in attempts:
@@ -137,24 +180,42 @@ def _prepare(context: Context, attempts: Sequence[Attempt]) -> None:
         context.gradebook.add_attempt(attempt)
 
 
+def _store(context: Context, graded: Sequence[Graded]) -> list[Graded]:
+    """Adds results to the gradebook; a failure of ours never takes the place of a score that is there."""
+    failed = any(one.fault is not None and one.evidence is None for one in graded)
+    latest = context.gradebook.latest_results(context.assignment.id) if failed else []
+    before = {(s.result.digest, s.result.source): s.result for s in latest if s.result.evidence is not None}
+    stored = []
+    for one in graded:
+        earlier = before.get((one.result.digest, one.result.source))
+        if one.fault is not None and one.evidence is None and earlier is not None:
+            stored.append(replace(one, result=earlier, kept="grading it again failed"))
+        else:
+            context.gradebook.add_result(one.result)
+            stored.append(one)
+    return stored
+
+
 def regrade(context: Context) -> list[Graded]:
-    """Scores every attempt of the gradebook again from its evidence; no notebook is run."""
+    """Scores every attempt of the gradebook again from its evidence; no notebook is run.
+
+    Where evidence is gone, or a part of it, the earlier result stays.
+    """
     stored = {(a.digest, a.source): a for a in context.gradebook.attempts(context.assignment.id)}
     latest = {s.attempt_id: s.result for s in context.gradebook.latest_results(context.assignment.id)}
     work: list[tuple[Attempt, Path]] = []
     kept: list[Graded] = []
     for entry in stored.values():
         result = latest.get(entry.id)
-        directory = context.workspace / "evidence" / (result.evidence or "") if result else None
-        if result is None or result.evidence is None or directory is None or not directory.is_dir():
-            if result is not None:
-                kept.append(Graded(result))
+        if result is None:
             continue
-        work.append((_attempt(entry), directory))
-    graded = score_evidence(context, work)
-    for one in graded:
-        context.gradebook.add_result(one.result)
-    return graded + kept
+        directory = context.workspace / "evidence" / (result.evidence or "")
+        gone = "all of it" if result.evidence is None else missing_part(directory)
+        if gone is None:
+            work.append((_attempt(entry), directory))
+        else:
+            kept.append(Graded(result, kept=f"evidence is missing ({gone}); run 'grader grade' on its file again"))
+    return _store(context, score_evidence(context, work)) + kept
 
 
 def _attempt(stored: StoredAttempt) -> Attempt:

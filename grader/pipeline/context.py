@@ -6,9 +6,8 @@ import contextlib
 import json
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,20 +17,23 @@ from typing import Any
 import numpy as np
 
 from grader import __version__
+from grader.checks import Room
 from grader.config import Settings
 from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalogue, serving_map
-from grader.datasets.held_out import held_out_images
 from grader.errors import CourseError, InvalidSetting, UsageError
-from grader.execution import ExecutionRequest
+from grader.execution import ExecutionRequest, warm_pool
 from grader.messages import Catalogue
 from grader.model import Budget
+from grader.pipeline.given import make_font_cache, write_inputs
 from grader.recorder.compatibility import OPTIONS
 from grader.reporting import ReportContext, TestSet, ThresholdView
 from grader.rubric import Assignment, Calibration, Course, Rubric, bundled_course_dir, read_calibration
 from grader.sandbox.box import Sandbox
 from grader.sandbox.choose import choose
-from grader.store import Gradebook
+from grader.scheduling import GpuSlots, find_gpus
+from grader.store import Gradebook, open_gradebook
 from grader.verification import DatasetView, FirstImages
+from grader.warm import WarmPool
 
 _SEED_LIMIT = 2**31
 
@@ -41,6 +43,7 @@ class Context:
     """One assignment of one course, graded into one workspace.
 
     :ivar public_only: the student's own check: public criteria, no held-out data, no gradebook.
+    :ivar has_gpu: whether there are GPUs where notebooks run; ``None``: that is here, look.
     """
 
     settings: Settings
@@ -49,6 +52,7 @@ class Context:
     rubric: Rubric
     workspace: Path
     public_only: bool = False
+    has_gpu: bool | None = None
     _catalogues: dict[str, Catalogue] = field(default_factory=dict)
 
     @cached_property
@@ -83,7 +87,7 @@ class Context:
     @cached_property
     def gradebook(self) -> Gradebook:
         """The workspace's gradebook."""
-        return Gradebook(self.workspace / "gradebook.sqlite")
+        return open_gradebook(self.settings)
 
     @property
     def budget(self) -> Budget:
@@ -195,27 +199,54 @@ class Context:
         """Test images without labels for models that only their kernel can run: npz, uint8."""
         if self.measured_on is None:
             return None
-        path = self.workspace / "inputs.npz"
-        images = np.asarray(self.measured_on.array("x_test"))
-        arrays = {"official": images}
-        if self.held_out_seed is not None:
-            arrays["held_out"] = held_out_images(images, self.held_out_seed)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        part.replace(path)
-        return path
+        return write_inputs(self.workspace / "inputs.npz", self.measured_on, self.held_out_seed)
 
     @cached_property
     def font_cache(self) -> Path | None:
         """Matplotlib's font list, made once for all kernels."""
-        folder = self.workspace / "cache" / "matplotlib"
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            # Fonts of this user are not among them: no other machine, and no sandbox, has those.
-            environment = {**os.environ, "MPLCONFIGDIR": str(folder), "HOME": str(folder)}
-            command = [sys.executable, "-c", "import matplotlib.font_manager"]
-            subprocess.run(command, env=environment, check=False, capture_output=True, timeout=120)
+        return make_font_cache(self.workspace / "cache" / "matplotlib")
+
+    @cached_property
+    def gpus(self) -> GpuSlots:
+        """Places on this machine's GPUs."""
+        return GpuSlots(find_gpus().gpus, self.settings.gpu_slots, self.settings.gpu_memory_limit_mib)
+
+    @cached_property
+    def device(self) -> str:
+        """What notebooks train on: ``cpu``, ``gpu`` or ``both``; :raises UsageError: a GPU is wanted, there is none."""
+        wanted = self.settings.device
+        if wanted == "cpu" or self.public_only:
+            return "cpu"
+        there = bool(len(self.gpus)) if self.has_gpu is None else self.has_gpu
+        if not there and wanted != "auto":
+            raise UsageError(f"device is {wanted}, and there is no GPU to use: 'grader doctor' says why")
+        if wanted == "auto":
+            return "gpu" if there else "cpu"
+        return wanted
+
+    @cached_property
+    def warm(self) -> WarmPool | None:
+        """Warm processes, which end with this object; ``None`` where there are none, or none are wanted."""
+        pool = warm_pool(self.settings.threads_per_kernel, self.font_cache) if self.settings.warm_kernels else None
+        if pool is not None:
+            weakref.finalize(self, pool.close)
+        return pool
+
+    @cached_property
+    def checks_room(self) -> Room:
+        """Where the rubric runs; ends with this object."""
+        return Room(self.settings.jobs)
+
+    @cached_property
+    def replay_store(self) -> Path | None:
+        """Trainings that the grader has made itself; ``None`` where everything is trained for real.
+
+        It lies beside the data sets, for all workspaces of this user, and may be deleted at any time.
+        """
+        if not self.settings.replay or self.budget is not Budget.FULL or self.public_only or self.device == "gpu":
+            return None
+        folder = self.store.root / "replay"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
         return folder
 
     def execution_request(self) -> ExecutionRequest:
@@ -240,22 +271,27 @@ class Context:
             scratch_limit_mib=settings.scratch_limit_mib,
             quick_epochs=assignment.quick_epochs,
             quick_rows=assignment.quick_rows,
+            warm=self.warm,
+            replay_store=self.replay_store,
         )
 
     def execution_key(self) -> dict[str, Any]:
         """What decides whether evidence of an earlier run is still good."""
-        request = self.execution_request()
+        settings, assignment = self.settings, self.assignment
+        quick = {"quick": [assignment.quick_epochs, assignment.quick_rows, assignment.quick_test_images]}
         return {
             "grader": __version__,
-            "runtime": request.runtime,
-            "budget": str(request.budget),
-            "seed": request.seed,
-            "threads": request.threads,
-            "time_limit_s": request.time_limit_s,
-            "cell_time_limit_s": request.cell_time_limit_s,
-            "memory_limit_mib": request.memory_limit_mib,
-            "compatibility": list(request.compatibility),
-            "datasets": {name: entry["digest"] for name, entry in sorted(request.datasets.items())},
+            "runtime": self.runtime,
+            "budget": str(self.budget),
+            "seed": settings.seed,
+            "threads": settings.threads_per_kernel,
+            "time_limit_s": settings.time_limit_s or assignment.time_limit_s,
+            "cell_time_limit_s": settings.cell_time_limit_s or assignment.cell_time_limit_s,
+            "memory_limit_mib": settings.memory_limit_mib or assignment.memory_limit_mib,
+            "compatibility": list(self.compatibility),
+            "datasets": {name: entry["digest"] for name, entry in sorted(self.serving.items())},
+            **(quick if self.budget is Budget.QUICK else {}),
+            **({"device": self.device} if self.device != "cpu" else {}),
         }
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 
 from grader.config import Settings
 from grader.errors import CourseError
+from grader.evidence.compact import unused_blobs
 from grader.intake import without_student
 from grader.model import Student
 from grader.pipeline.context import open_context
+from grader.pipeline.lateness import forget_lines
 from grader.pipeline.publish import ROSTER_FILE, publish, report_paths
-from grader.store import Forgotten, Gradebook, KeptFile, find_student, forget
+from grader.pipeline.runs import BLOBS_FOLDER, forget_use, outputs_file, runs_of
+from grader.pipeline.similar import drop_similar
+from grader.store import Forgotten, Gradebook, KeptFile, find_student, forget, open_gradebook
 
 DELETIONS_FILE = "deletions.jsonl"
 BACKUPS_FOLDER = "backups"
@@ -44,7 +48,7 @@ def forget_student(settings: Settings, wanted: str) -> Forgetting:
     :raises UsageError: nobody, or several people, are called so.
     """
     workspace = settings.workspace.resolve()
-    book = Gradebook(workspace / "gradebook.sqlite")
+    book = open_gradebook(settings)
     student = find_student(book, wanted)
     key = wanted if student == Student() else None
     assignments = book.assignments()
@@ -54,7 +58,16 @@ def forget_student(settings: Settings, wanted: str) -> Forgetting:
     def remove(files: Sequence[KeptFile], shared: frozenset[str]) -> None:
         paths = [path for file in files for path in pages.get(file, ())]
         paths += [path for file in files if file.digest not in shared for path in _files(workspace, file)]
+        own = {file.digest for file in files} - shared
+        paths += runs_of(workspace, own)
         removed.extend(path for path in dict.fromkeys(paths) if _remove(path))
+        removed.extend(forget_lines(workspace, student, frozenset(own)))
+        # The page quotes both of a pair: whoever needs it makes it again, without this student.
+        for assignment in dict.fromkeys(file.assignment for file in files):
+            removed.extend(drop_similar(workspace, assignment))
+        forget_use(workspace, own)
+        for path in unused_blobs(workspace / BLOBS_FOLDER):
+            path.unlink(missing_ok=True)
 
     rows = forget(book, student, key, remove)
     book.close()
@@ -74,7 +87,7 @@ def _files(workspace: Path, file: KeptFile) -> list[Path]:
     name = file.digest.removeprefix("sha256:")
     evidence = (workspace / "evidence" / file.assignment).glob(f"{name}*")
     lock = workspace / "locks" / f"{file.assignment}-{name}.lock"
-    return [workspace / "submissions" / name, lock, *evidence]
+    return [workspace / "submissions" / name, outputs_file(workspace, file.digest), lock, *evidence]
 
 
 def _remove(path: Path) -> bool:

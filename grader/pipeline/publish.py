@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import re
-import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,12 +18,19 @@ from grader.config import Settings
 from grader.errors import CourseError, EvidenceError
 from grader.evidence import Evidence, read_evidence
 from grader.intake import Roster, read_roster
-from grader.model import Outcome, Result, Status, Student, Text
+from grader.messages import GRADER_FAILED
+from grader.model import Outcome, Result, Status, Student
+from grader.pipeline.beside import Beside, flagged
 from grader.pipeline.context import Context
+from grader.pipeline.locks import locked
+from grader.pipeline.pages import Pages
+from grader.pipeline.similar import similar_flags, similar_page
+from grader.pipeline.writers import Piece, write_all
 from grader.reporting import (
     DashboardInfo,
     IndexEntry,
     ReportContext,
+    ShownEvidence,
     Standing,
     attention_reasons,
     dashboard,
@@ -33,7 +39,8 @@ from grader.reporting import (
     student_report,
 )
 from grader.scoring import Audience, apply_edits, redact, result_row
-from grader.store import Gradebook, StoredResult
+from grader.store import StoredResult, existing_gradebook
+from grader.store.student import results_of
 
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
 ROSTER_FILE = "roster.csv"
@@ -71,21 +78,30 @@ class Published:
 
 def graded_assignments(settings: Settings) -> list[str]:
     """Assignments that the workspace's gradebook has attempts of."""
-    path = settings.workspace.resolve() / "gradebook.sqlite"
-    return Gradebook(path).assignments() if path.is_file() else []
+    book = existing_gradebook(settings)
+    return book.assignments() if book else []
 
 
 def counting_results(context: Context) -> list[Result]:
     """Of each student the attempt that counts, edits applied."""
-    return [_final(context, stored) for stored in context.gradebook.counting(context.assignment.id)]
+    beside = Beside(context)
+    return [_final(beside, stored) for stored in context.gradebook.counting(context.assignment.id)]
 
 
-def publish(context: Context, last_run: LastRun | None = None) -> Published:
-    """Writes every report of the assignment and its dashboard; pages of a former run are replaced one by one.
+def publish(context: Context, last_run: LastRun | None = None, *, again: bool = False) -> Published:
+    """Writes the reports of the assignment and its dashboard; pages of a former run are replaced one by one.
+
+    A report that would say what it says already is left alone.
 
     :param last_run: the batch that was just graded, if notebooks were executed for it. The dashboard shows it until the
         next one.
+    :param again: write every report.
     """
+    with locked(context.workspace, "pages"):  # of two graders the one that reads the gradebook last also writes last
+        return _write_pages(context, last_run, again)
+
+
+def _write_pages(context: Context, last_run: LastRun | None, again: bool) -> Published:
     reports = context.workspace / "reports" / context.assignment.id
     staff = context.workspace / "dashboard" / context.assignment.id
     for folder in (reports, staff):
@@ -93,34 +109,77 @@ def publish(context: Context, last_run: LastRun | None = None) -> Published:
     results: dict[tuple[str, str], Result] = {}
     paths: dict[tuple[str, str], Path] = {}
     faults: list[str] = []
-    latest = context.gradebook.latest_results(context.assignment.id)
-    standings = _standings(context, latest)
+    found = context.gradebook.overview(context.assignment.id)
+    latest = found.results
+    counting = [stored for stored in latest if stored.attempt_id in found.counting]
+    standings = _standings(latest, counting)
+    pages, beside = Pages.read(context, staff, again=again), Beside(context)
+    work: list[Piece] = []
     for stored in latest:
-        result = _final(context, stored)
+        result, standing = _final(beside, stored), standings.get(stored.student_key)
         key = (result.digest, result.source)
         results[key] = result
         paths[key] = context.workspace / str(result.report)
-        try:
-            _write_reports(context, result, standings.get(stored.student_key), (reports, staff))
-        except Exception:  # the other pages, and the result file, are written all the same
-            faults.append(f"report of {result.source}: {traceback.format_exc()}")
+        if not pages.is_current(context, result, standing, report_paths(context.workspace, result)):
+            work.append((result, standing, (reports, staff)))
+    for (result, *_), fault in zip(work, write_all(context, write_reports, work), strict=True):
+        if fault is not None:
+            faults.append(f"report of {result.source}: {fault}")
+            pages.forget(_name_of(result))
             _write_stand_in(context, result, (reports, staff))
+    pages.keep()
+    page = write_dashboard(context, counting, last_run)
+    return Published(context, page, reports, results, paths, tuple(faults))
+
+
+def write_student(context: Context, key: str) -> list[Path]:
+    """Writes the student's pages of all attempts of one student; nobody else is looked at.
+
+    :param key: as :func:`grader.store.student_key` makes it.
+    """
+    stored, ids = results_of(context.gradebook, context.assignment.id, key)
+    standings = _standings(stored, [one for one in stored if one.attempt_id in ids])
+    beside, written = Beside(context), []
+    for one in stored:
+        result = _final(beside, one)
+        own, staff = report_paths(context.workspace, result)
+        for path in (own, staff):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_reports(context, result, standings.get(key), (own.parent, staff.parent))
+        written.append(own)
+    return written
+
+
+def write_dashboard(context: Context, stored: Sequence[StoredResult], last_run: LastRun | None = None) -> Path:
+    """Writes the class dashboard, whose path is returned, and the index of assignments.
+
+    :param stored: the results that count.
+    """
     page = context.workspace / "dashboard" / f"{context.assignment.id}.html"
-    counting = [replace(r, report=f"{context.assignment.id}/{_name_of(r)}") for r in counting_results(context)]
+    beside = Beside(context)
+    counting = [replace(r, report=f"{r.assignment}/{_name_of(r)}") for r in (_final(beside, s) for s in stored)]
     view = context.report_context(context.language_of(None))
     run = _last_run(context, last_run)
-    info = DashboardInfo(run.duration_s, run.n_executed, link_prefix="", roster=_roster(context))
+    similar = similar_page(context.workspace, context.assignment.id)
+    info = DashboardInfo(
+        run.duration_s,
+        run.n_executed,
+        link_prefix="",
+        roster=_roster(context),
+        similar=similar.name if similar.is_file() else "",
+    )
     _write(page, dashboard(counting, view, info))
     _write_index(context, counting)
-    return Published(context, page, reports, results, paths, tuple(faults))
+    return page
 
 
 def keep_roster(context: Context, file: Path) -> Roster:
     """Reads the class list and keeps it in the workspace, so that the dashboard knows who has not handed in."""
     roster = read_roster(file)
-    part = context.workspace / "roster.part"
-    part.write_bytes(file.read_bytes())
-    part.replace(context.workspace / ROSTER_FILE)
+    with locked(context.workspace, "roster"):
+        part = context.workspace / "roster.part"
+        part.write_bytes(file.read_bytes())
+        part.replace(context.workspace / ROSTER_FILE)
     return roster
 
 
@@ -144,10 +203,9 @@ def _last_run(context: Context, run: LastRun | None) -> LastRun:
     return LastRun(duration_s, n_executed) if sound else LastRun()
 
 
-def _standings(context: Context, latest: Sequence[StoredResult]) -> dict[str, Standing]:
+def _standings(latest: Sequence[StoredResult], counting: Sequence[StoredResult]) -> dict[str, Standing]:
     """Of each student with several graded attempts, how many and which one counts."""
     numbers = Counter(stored.student_key for stored in latest)
-    counting = context.gradebook.counting(context.assignment.id)
     return {
         stored.student_key: Standing(
             numbers[stored.student_key], stored.result.attempt_number, quote(_name_of(stored.result))
@@ -173,7 +231,11 @@ def _write_index(context: Context, counting: Sequence[Result]) -> None:
         if ident == context.assignment.id:
             entries.append(_entry(view, counting))
         elif ident in context.course.assignment_ids():
-            results = [_edited(stored) for stored in context.gradebook.counting(ident)]
+            similar = similar_flags(context.workspace, ident)
+            results = [
+                flagged(_edited(stored), similar.get((stored.result.digest, stored.student_key), ()))
+                for stored in context.gradebook.counting(ident)
+            ]
             entries.append(_entry_of_another(context, ident, results, view))
     page = index(entries, view.catalogue, context.course.reports_dir)
     _write(context.workspace / "dashboard" / "index.html", page)
@@ -200,9 +262,9 @@ def _edited(stored: StoredResult) -> Result:
     return replace(stored.result, score=apply_edits(stored.result.score, stored.edits))
 
 
-def _final(context: Context, stored: StoredResult) -> Result:
-    result = _edited(stored)
-    return replace(result, report=f"reports/{context.assignment.id}/{_name_of(result)}")
+def _final(beside: Beside, stored: StoredResult) -> Result:
+    result = beside.added(_edited(stored), stored.student_key)
+    return replace(result, report=f"reports/{result.assignment}/{_name_of(result)}")
 
 
 def _name_of(result: Result) -> str:
@@ -228,10 +290,11 @@ def _evidence(context: Context, result: Result) -> Evidence | None:
         return None
 
 
-def _write_reports(context: Context, result: Result, standing: Standing | None, folders: tuple[Path, Path]) -> None:
+def write_reports(context: Context, result: Result, standing: Standing | None, folders: tuple[Path, Path]) -> None:
     """The student's page into the first of ``folders``, staff's into the second."""
     view = context.report_context(context.language_of(result.language))
-    evidence = _evidence(context, result)
+    found = _evidence(context, result)
+    evidence = ShownEvidence(found) if found else None
     public = {n: v for n, v in context.threshold_views.items() if context.rubric.thresholds[n].public}
     for folder, audience, shown in (
         (folders[0], Audience.STUDENT, public),
@@ -251,8 +314,7 @@ def _write_reports(context: Context, result: Result, standing: Standing | None, 
 
 def _write_stand_in(context: Context, result: Result, folders: tuple[Path, Path]) -> None:
     """A page of one sentence where the report failed."""
-    sentence = Text("The grader failed on this attempt. This costs no points: staff will look at it.")
-    words = escape(context.catalogue(context.language_of(result.language)).render(sentence))
+    words = escape(context.catalogue(context.language_of(result.language)).render(GRADER_FAILED))
     for folder in folders:
         _write(folder / _name_of(result), _STAND_IN.format(words=words))
 

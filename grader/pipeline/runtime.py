@@ -85,8 +85,13 @@ def _noted(directory: Path, first: Execution, second: Execution) -> Execution:
         {"cells": ", ".join(f"#{i + 1}" for i in first.failed_cells[:10])},
     )
     execution = replace(second, notes=(note, *second.notes))
+    rewrite_execution(directory, execution)
+    return execution
+
+
+def rewrite_execution(directory: Path, execution: Execution) -> None:
+    """Puts ``execution`` in the place of what the harness wrote."""
     path = directory / "execution.json"
     part = path.with_suffix(".part")
     part.write_bytes(msgspec.json.encode(execution))
     part.replace(path)
-    return execution

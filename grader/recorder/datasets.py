@@ -52,7 +52,7 @@ def serve(session: Session, package: str) -> None:
             if served.offers(f"{name}.npz") and name == "cifar10":
                 _replace_loader(module, served)
     prefix = f"{package}.src.applications."
-    for full_name, module in list(sys.modules.items()):
+    for full_name, module in sys.modules.copy().items():
         name = full_name.removeprefix(prefix)
         if module is None or not full_name.startswith(prefix) or name == "imagenet_utils":
             continue
@@ -118,6 +118,6 @@ def _replace_loader(module: ModuleType, served: _Served) -> None:
         with np.load(served.path(f"{module.__name__.rsplit('.', 1)[-1]}.npz"), allow_pickle=False) as data:
             return (data["x_train"], data["y_train"]), (data["x_test"], data["y_test"])
 
-    for other in list(sys.modules.values()):
+    for other in sys.modules.copy().values():
         if isinstance(other, ModuleType) and vars(other).get("load_data") is original:
             vars(other)["load_data"] = load_data

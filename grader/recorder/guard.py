@@ -87,12 +87,12 @@ class Guard:
 
     def _adopt_own_modules(self) -> None:
         """The recorder's functions, remembered when first seen; one whose code is from another file is not ours."""
-        for full_name, module in list(sys.modules.items()):
+        for full_name, module in sys.modules.copy().items():  # other threads import meanwhile
             if module is None or full_name in self._adopted or not full_name.startswith(f"{_OWN}."):
                 continue
             self._adopted.add(full_name)
             for owner, title in _owners(module):
-                functions = {n: v for n, v in list(vars(owner).items()) if isinstance(v, FunctionType)}
+                functions = {n: v for n, v in dict(vars(owner)).items() if isinstance(v, FunctionType)}
                 self.watch(owner, title, functions)
                 for name, function in functions.items():
                     foreign = inspect.unwrap(function).__code__.co_filename != module.__file__
@@ -185,6 +185,6 @@ def _owners(module: ModuleType) -> Iterator[tuple[Any, str]]:
     """``module`` and the classes it defines, with what they are called in an event."""
     short = module.__name__.removeprefix(f"{_OWN}.")
     yield module, short
-    for name, value in list(vars(module).items()):
+    for name, value in dict(vars(module)).items():
         if isinstance(value, type) and value.__module__ == module.__name__:
             yield value, f"{short}.{name}"

@@ -70,7 +70,7 @@ class AfterImport(importlib.abc.MetaPathFinder):
 
 def rebind(original: Any, wrapper: Any, packages: Collection[str]) -> None:
     """Puts ``wrapper`` wherever ``packages`` have bound ``original``; what is imported later finds it there."""
-    for full_name, module in list(sys.modules.items()):
+    for full_name, module in sys.modules.copy().items():
         if isinstance(module, ModuleType) and full_name.split(".", 1)[0] in packages:
             for name in [k for k, v in list(vars(module).items()) if v is original]:
                 vars(module)[name] = wrapper

@@ -133,8 +133,17 @@ def _optimizer(keras: ModuleType, model: Any) -> Any:
     optimizer = model.optimizer
     if optimizer is None or not facts.is_builtin(type(optimizer)):
         raise Unkeyed("the optimizer is not Keras' own")
-    state = [data_digest(np.asarray(v)) for v in optimizer.variables] if optimizer.built else "new"
-    return {"config": _own_only(keras.saving.serialize_keras_object(optimizer)), "state": state}
+    return {"config": _own_only(keras.saving.serialize_keras_object(optimizer)), "state": _state(optimizer)}
+
+
+def _state(optimizer: Any) -> Any:
+    """Digests of its variables; one that was built and has done nothing yet is as good as new."""
+    if not optimizer.built:
+        return "new"
+    values = [(str(v.name), np.asarray(v)) for v in optimizer.variables]
+    if not any(array.any() for name, array in values if name != "learning_rate"):
+        return "new"
+    return [data_digest(array) for _, array in values]
 
 
 def _arguments(given: Mapping[str, Any], plain: Iterable[str], data: Iterable[str]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ folder of its own; the grader takes them over only from notebooks of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,10 @@ class Replay:
     def evaluate(self, model: Any, given: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         """What ``evaluate`` gives: stored, or by ``call``."""
         key = self._key(lambda: keys.evaluate_key(self._keras, model, given))
+        with _as_drawn_before(key):
+            return self._evaluate(key, model, given, call)
+
+    def _evaluate(self, key: str | None, model: Any, given: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         found = self._entry(key) if key and not given.get("callbacks") else None
         if found is None:
             result = call()
@@ -98,7 +103,7 @@ class Replay:
                 self._write(key, {"kind": "evaluate", "logs": logs}, {"metrics.npz": model.metrics_variables})
             return result
         folder, entry = found
-        build_metrics(model, given["x"], given.get("y"))
+        build_metrics(model, given["x"], given.get("y"), training=False)
         assign(model.metrics_variables, folder / "metrics.npz")
         self._show(model, given, entry["logs"])
         logs = dict(entry["logs"])
@@ -120,6 +125,10 @@ class Replay:
     def predict(self, model: Any, given: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         """What ``predict`` gives: stored, or by ``call``."""
         key = self._key(lambda: keys.predict_key(self._keras, model, given))
+        with _as_drawn_before(key):
+            return self._predict(key, model, given, call)
+
+    def _predict(self, key: str | None, model: Any, given: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         found = self._entry(key) if key and not given.get("callbacks") else None
         if found is not None:
             with np.load(found[0] / "outputs.npz", allow_pickle=False) as stored:
@@ -173,9 +182,30 @@ class Replay:
         return {**entry, "rows": rows}
 
 
-def build_metrics(model: Any, x: Any, y: Any) -> None:
-    """Makes the variables of metrics, loss and optimizer, as the first batch would."""
-    model._symbolic_build(data_batch=(np.asarray(x)[:1], None if y is None else np.asarray(y)[:1]))
+def build_metrics(model: Any, x: Any, y: Any, *, training: bool) -> None:
+    """Makes the variables of metrics and loss, and for a training those of the optimizer, as the first batch would."""
+    attributes = vars(model)
+    optimizer = attributes["optimizer"]
+    if not training:
+        attributes["optimizer"] = None  # measuring leaves it as it is
+    try:
+        model._symbolic_build(data_batch=(np.asarray(x)[:1], None if y is None else np.asarray(y)[:1]))
+    finally:
+        attributes["optimizer"] = optimizer
+
+
+@contextlib.contextmanager
+def _as_drawn_before(key: str | None) -> Iterator[None]:
+    """What TensorFlow draws next is the same whether a measurement was made or answered."""
+    from tensorflow.python.eager import context
+
+    generator: Any = getattr(context.context(), "_rng", None)
+    if key is None or generator is None:
+        yield
+        return
+    state = generator.getstate()
+    yield
+    generator.setstate(state)
 
 
 def assign(variables: Sequence[Any], file: Path) -> None:

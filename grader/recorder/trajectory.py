@@ -117,7 +117,7 @@ class Trajectory:
         from grader.recorder.replay import build_metrics
 
         given = self._training.arguments
-        build_metrics(self._model, given.get("x"), given.get("y"))
+        build_metrics(self._model, given.get("x"), given.get("y"), training=True)
 
     def _set(self, index: int) -> None:
         from grader.recorder.replay import assign

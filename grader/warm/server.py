@@ -38,6 +38,7 @@ _COMMON = (
     "matplotlib.backends.backend_agg",
     "zmq.asyncio",
     "ipykernel.kernelapp",
+    "ipykernel.debugger",
     "ipykernel.zmqshell",
     "tensorflow",
 )

@@ -87,3 +87,15 @@ def test_cells_carry_how_they_ended_and_what_they_printed():
     assert first.source == "# a\nb"
     assert (second.outcome, second.label, second.tags) == ("error", "1-3", ("x",))
     assert second.printed == "one\ntwo\nthree"
+
+
+def test_the_cell_that_loads_the_self_check_counts_as_empty_and_keeps_its_place():
+    metadata = {"tags": ["grader-extension"]}
+    cells = [
+        {"cell_type": "code", "source": "print('hello')", "metadata": metadata, "outputs": []},
+        {"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": []},
+    ]
+    runs = (CellRun(0, CellOutcome.ERROR, error_name="UsageError"), CellRun(1, CellOutcome.OK))
+    first, second = read_cells({"cells": cells}, Execution(ExecutionOutcome.CELL_ERROR, cells=runs))
+    assert (first.index, first.source, first.outcome) == (0, "", CellOutcome.EMPTY)
+    assert (second.index, second.source, second.outcome) == (1, "x = 1", CellOutcome.OK)

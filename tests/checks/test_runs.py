@@ -50,6 +50,13 @@ def test_a_dead_kernel_is_named_with_the_cell_it_died_in(attempt):
     assert (result.message.id, result.credit, result.measured["first"]) == ("runs/kernel-ended", 0.125, "#2")
 
 
+def test_a_notebook_that_ran_out_of_memory_is_not_told_that_its_kernel_died(attempt):
+    attempt.code("x = 1")
+    attempt.code("big = [0] * 10**12", CellOutcome.ERROR)
+    attempt.outcome = ExecutionOutcome.MEMORY
+    assert attempt.check()["runs"].message.id == "runs/out-of-memory"
+
+
 def test_a_notebook_without_code_fails(attempt):
     attempt.markdown("# only words")
     assert attempt.check().said("runs") == "failed no-code"

@@ -87,7 +87,7 @@ def test_a_result_file_is_written_whole_to_a_new_folder(there, graded, grader):
 
 def test_grading_again_runs_nothing_that_was_run(there, grader, monkeypatch):
     for name in ("execute", "execute_auto"):
-        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
+        monkeypatch.setattr(f"grader.pipeline.work.{name}", None)
     ran = grader("grade", "b2-1", "class/a1.ipynb", "--json", "-")
     assert ran.code == 0, ran.err
     assert "kept" in ran.err

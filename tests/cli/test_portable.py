@@ -18,6 +18,8 @@ FILES = sorted(
     path for room in ROOMS.split() for path in (PACKAGE / room).rglob("*.py") or () if "migrations" not in path.parts
 ) + [path for room in ROOMS.split() if (path := PACKAGE / f"{room}.py").is_file()]
 CHILDREN = {"verification/child.py"}
+LINUX = {"checks/forks.py"}  # imported where the system was asked
+FILES = [path for path in FILES if path.relative_to(PACKAGE).as_posix() not in LINUX]
 POSIX_MODULES = {
     "resource",
     "fcntl",
@@ -178,6 +180,20 @@ def posix_only(tree):
                 yield node.lineno, f"{node.value.id}.{node.attr}"
         elif isinstance(node, ast.Call):
             yield from ((node.lineno, k.arg) for k in node.keywords if k.arg in POSIX_ARGUMENTS)
+
+
+def test_what_is_for_linux_alone_is_imported_where_the_system_was_asked():
+    importers = []
+    for path in FILES:
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "grader.checks.forks":
+                importers.append(relative(path))
+                assert node.col_offset > 0
+    assert importers == ["checks/child.py"]
+    assert 'if not sys.platform.startswith("linux") or not jobs:' in (PACKAGE / "checks" / "child.py").read_text(
+        "utf-8"
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

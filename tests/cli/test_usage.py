@@ -13,7 +13,10 @@ COMMANDS = [
     "grade",
     "regrade",
     "report",
+    "import",
     "export",
+    "extend",
+    "similar",
     "check",
     "attempts",
     "calibrate",
@@ -44,7 +47,7 @@ def test_help_of_each_command_shows_an_example(grader, command):
 
 @pytest.mark.parametrize(
     "arguments",
-    ["nonsense", "grade", "grade b2-1", "data", "--nonsense", "grade b2-1 x.ipynb --nonsense", "handout b2-1", "check"],
+    ["nonsense", "grade", "data", "--nonsense", "grade b2-1 x.ipynb --nonsense", "handout b2-1", "check"],
 )
 def test_wrong_usage_ends_with_2_and_says_so_on_standard_error(grader, arguments):
     ran = grader(*arguments.split())
@@ -83,7 +86,7 @@ def test_an_unknown_assignment_is_answered_with_the_known_ones(grader, arguments
         ("--time-limit-s", "nan", "greater than 0"),
         ("--seed", "-1", "at least 0"),
         ("--sandbox", "docker", "one of auto, namespaces, bwrap, none"),
-        ("--cluster", "here", "not available in this version"),
+        ("--cluster", "here", "expected tcp://HOST:PORT"),
         ("--lang", "fr", "one of ja, en, zh, ru"),
         ("--roster", "missing.csv", "missing.csv"),
         ("--course", "missing", "missing"),
@@ -112,7 +115,9 @@ def test_a_path_that_does_not_exist_is_named(grader):
     assert "nowhere.ipynb does not exist" in ran.err
 
 
-@pytest.mark.parametrize("arguments", ["regrade b2-1", "attempts b2-1", "report", "export csv"])
+@pytest.mark.parametrize(
+    "arguments", ["grade b2-1", "regrade b2-1", "attempts b2-1", "similar b2-1", "report", "export csv"]
+)
 def test_an_empty_workspace_is_wrong_usage_and_is_not_made(grader, arguments, tmp_path):
     ran = grader(*arguments.split(), "--workspace", "wrong")
     assert ran.code == 2

@@ -7,6 +7,7 @@ import pytest
 
 from grader.errors import CourseError, UsageError
 from grader.handout import build_notebook, dumps, reference_notebook, source_digest, student_notebook
+from grader.handout.extension import extension_cell_source
 
 
 def sources(notebook):
@@ -100,3 +101,19 @@ def test_two_cells_of_one_label_get_different_ids():
     notebook = build_notebook("# %%\n# [1-8]\nx = 1\n\n# %%\n# [1-8]\nx = 2\n", "a1")
     assert [cell["id"] for cell in notebook["cells"]] == ["a1-1-08", "a1-1-08-2"]
     nbformat.validate(notebook)
+
+
+def test_the_self_checks_cell_comes_after_the_header_cell_with_a_tag_and_changes_nothing_else(assignment):
+    plain, checked = student_notebook(assignment, "en"), student_notebook(assignment, "en", self_check=True)
+    cell = checked["cells"].pop(1)
+    assert checked["cells"] == plain["cells"]
+    assert cell["metadata"] == {"tags": ["grader-extension"]}
+    assert '"use a1 --lang en"' in cell["source"]
+    compile(cell["source"], "cell", "exec")
+    assert checked["metadata"]["grader"]["given"].pop(cell["id"]) == source_digest(cell["source"])
+    assert checked["metadata"] == plain["metadata"]
+
+
+@pytest.mark.parametrize("language", ["ja", "en", "zh", "ru"])
+def test_the_self_checks_cell_is_python_in_every_language(language):
+    compile(extension_cell_source("a1", language), "cell", "exec")

@@ -117,7 +117,7 @@ def test_what_was_handed_in_is_kept_to_the_byte(outcome, class_folder):
 def test_regrading_runs_no_notebook_and_gives_the_same(outcome, monkeypatch):
     context, rows = outcome
     for name in ("execute", "execute_auto"):
-        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
+        monkeypatch.setattr(f"grader.pipeline.work.{name}", None)
     results = regrade(context)
     published = publish(context)
     again = {Path(one.result.source).stem: published.row(one.result) for one in results}
@@ -127,7 +127,7 @@ def test_regrading_runs_no_notebook_and_gives_the_same(outcome, monkeypatch):
 def test_grading_again_reuses_the_evidence(outcome, class_folder, monkeypatch):
     context, _ = outcome
     for name in ("execute", "execute_auto"):
-        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
+        monkeypatch.setattr(f"grader.pipeline.work.{name}", None)
     results = grade_batch(context, collect([class_folder / "s01.ipynb"], "b2-1"))
     assert results[0].reused
     assert results[0].fault is None
@@ -146,7 +146,7 @@ def test_the_gradebook_exports_one_row_a_student(outcome, tmp_path):
 def test_no_weights_or_labels_of_a_trusted_file_are_pickled(outcome):
     context, _ = outcome
     kinds = {p.suffix for p in (context.workspace / "evidence").rglob("*") if p.is_file()}
-    assert kinds <= {".npz", ".npy", ".json", ".jsonl", ".ipynb"}
+    assert kinds <= {".npz", ".npy", ".zst", ".json", ".jsonl", ".ipynb", ""}  # "": whom a run belongs to
 
 
 def test_the_workspace_is_private_to_its_owner(outcome):

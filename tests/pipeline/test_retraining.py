@@ -135,20 +135,20 @@ def test_every_try_is_kept_with_its_seed_and_told(context, rows):
 
 
 def test_regrading_keeps_what_the_tries_decided(context, rows, monkeypatch):
-    monkeypatch.setattr("grader.pipeline.attempt.execute", None)
+    monkeypatch.setattr("grader.pipeline.work.execute", None)
     assert rows_of(context, regrade(context)) == rows
 
 
 def test_grading_again_reuses_the_tries(context, rows, folder, monkeypatch):
     for name in ("execute", "execute_auto"):
-        monkeypatch.setattr(f"grader.pipeline.attempt.{name}", None)
+        monkeypatch.setattr(f"grader.pipeline.work.{name}", None)
     results = grade_batch(context, collect([folder], "b2-1"))
     assert all(one.reused and one.fault is None for one in results)
     assert rows_of(context, results) == rows
 
 
 def test_without_tries_regrading_leaves_it_open_and_says_what_to_run(context, rows, monkeypatch):
-    monkeypatch.setattr("grader.pipeline.attempt.execute", None)
+    monkeypatch.setattr("grader.pipeline.work.execute", None)
     tries = evidence(context, rows["poor"]) / "tries"
     aside = tries.with_name("aside")
     tries.rename(aside)
@@ -166,7 +166,7 @@ def test_a_try_that_fails_on_our_side_leaves_it_open(context, rows, folder, monk
     tries = evidence(context, rows["poor"]) / "tries"
     aside = tries.with_name("aside")
     tries.rename(aside)
-    monkeypatch.setattr("grader.pipeline.attempt.execute", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("grader.pipeline.work.execute", lambda *a, **k: 1 / 0)
     try:
         result = grade_batch(context, collect([folder / "poor.ipynb"], "b2-1"))[0]
         assert not list(tries.parent.glob(".tries*"))
