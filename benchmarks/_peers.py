@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ INSTALL = """nbgrader is not there and is left out. It is no dependency of this 
   python3 -m venv nbgrader-venv
   ls -d $PWD/.venv/lib/python3*/site-packages > $(ls -d nbgrader-venv/lib/python3*/site-packages)/grader.pth
   nbgrader-venv/bin/python -m pip install nbgrader
+  nbgrader-venv/bin/python -m pip install --ignore-installed --no-deps alembic
   .venv/bin/python -m benchmarks.class_b2_1 --nbgrader nbgrader-venv/bin/nbgrader"""
 _CELL_LIMIT_S = 3600
 _CONFIG = """
@@ -50,8 +50,7 @@ def peer_environment(folder: Path, served: Mapping[str, str]) -> dict[str, str]:
     startup = folder / "ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "00-data.py").write_text(_STARTUP.format(folders=dict(served)), "utf-8")
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))  # nbgrader calls alembic
-    return {**os.environ, "PATH": path, "IPYTHONDIR": str(folder / "ipython")}
+    return {**os.environ, "IPYTHONDIR": str(folder / "ipython")}
 
 
 def run_nbclient(notebooks: Mapping[str, Path], folder: Path, environment: Mapping[str, str]) -> PeerTimes:
@@ -73,11 +72,17 @@ def run_nbclient(notebooks: Mapping[str, Path], folder: Path, environment: Mappi
 
 
 def find_nbgrader(named: Path | None) -> Path | None:
-    """The command: as named, else where the shell finds it; :raises SystemExit: the named one is not there."""
-    if named is not None and not named.is_file():
-        raise SystemExit(f"{named} is not there")
+    """The command: as named, else where the shell finds it.
+
+    :raises SystemExit: the named one is not there, or not the alembic beside it that it calls.
+    """
     found = str(named.absolute()) if named else shutil.which("nbgrader")
-    return Path(found) if found else None
+    if found is None:
+        return None
+    for needed in (Path(found), Path(found).with_name("alembic")):
+        if not needed.is_file():
+            raise SystemExit(f"{needed} is not there; docs/benchmarks.md says how to install nbgrader")
+    return Path(found)
 
 
 def run_nbgrader(
@@ -89,12 +94,13 @@ def run_nbgrader(
     :raises RuntimeError: it failed, or graded others.
     """
     course = _course(folder / "nbgrader", handout, notebooks)
+    environment = {**environment, "PATH": os.pathsep.join((str(command.parent), os.environ.get("PATH", "")))}
     _generate(command, course, environment)
     began = time.perf_counter()
     with subprocess.Popen(
         [str(command), "autograde", "lab", "--log-level=INFO"],
         cwd=course,
-        env=dict(environment),
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
