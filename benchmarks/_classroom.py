@@ -91,7 +91,9 @@ def shares(counts: Mapping[str, int], n: int) -> dict[str, int]:
     return given
 
 
-def write_class(kinds: Sequence[Kind], assignment: Assignment, n: int, folder: Path) -> tuple[dict[str, Path], dict]:
+def write_class(
+    kinds: Sequence[Kind], assignment: Assignment, n: int, folder: Path
+) -> tuple[dict[str, Path], dict[str, str]]:
     """``n`` notebooks; name to file, and name to kind. Those handed in again are copies of the first kind's."""
     folder.mkdir()
     files: dict[str, Path] = {}
@@ -257,9 +259,7 @@ def _about_ours(runs: Sequence[Run]) -> list[str]:
     rows = runs[-1].rows
     made, replayed = (sum(r["execution"][k] or 0 for r in rows.values()) for k in ("trained_fits", "replayed_fits"))
     faults = [name for name, row in rows.items() if row["status"] == "not_gradable"]
-    lines = [
-        f"trainings: {made}, of which {replayed} replayed; not gradable: {len(faults)} {' '.join(faults)}".rstrip()
-    ]
+    lines = [f"trainings: {made} made, {replayed} replayed; not gradable: {len(faults)} {' '.join(faults)}".rstrip()]
     if len(runs) > 1:
         lines.append(f"scores that differ between the runs above: {len(different(runs[0], runs[-1]))} of {len(rows)}")
     return lines
