@@ -18,7 +18,7 @@ calibration_epochs = 25
 do = "regex"
 at = "1-8"
 pattern = "epochs = 10"
-new = "epochs = 6"
+new = "epochs = 12"
 [[shared]]
 do = "everywhere"
 pattern = "epochs=50"
