@@ -10,7 +10,7 @@ import re
 
 from grader.handout.build import new_cell, student_notebook
 from grader.model import Attempt, CriterionScore, Execution, ExecutionOutcome, Outcome, Result, Student, Text
-from grader.pipeline.importing import keep_attempts
+from grader.pipeline.submissions import keep_attempts
 from grader.scoring.scores import summed
 
 RAN = Execution(ExecutionOutcome.OK)

@@ -18,6 +18,7 @@ from grader.pipeline.devices import DeviceRunner
 from grader.pipeline.locks import locked
 from grader.pipeline.replaying import keep_reference_trainings
 from grader.pipeline.runs import evidence_folder, evidence_name, is_reusable
+from grader.pipeline.submissions import keep_attempts
 from grader.pipeline.whole import missing_part
 from grader.pipeline.work import Runner, Tell, Work
 from grader.scheduling import longest_first
@@ -165,19 +166,7 @@ def _prepare(context: Context, attempts: Sequence[Attempt], fresh: bool) -> None
         if fresh or not all(is_reusable(context, evidence_folder(context, a)) for a in attempts):
             context.execution_request()
         if not context.public_only:
-            _keep_submissions(context, attempts)
-
-
-def _keep_submissions(context: Context, attempts: Sequence[Attempt]) -> None:
-    folder = context.workspace / "submissions"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    for attempt in attempts:
-        path = folder / attempt.digest.removeprefix("sha256:")
-        if not path.is_file():
-            part = path.with_suffix(".part")
-            part.write_bytes(attempt.content)
-            part.replace(path)
-        context.gradebook.add_attempt(attempt)
+            keep_attempts(context, attempts)
 
 
 def _store(context: Context, graded: Sequence[Graded]) -> list[Graded]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from grader.lms.moodle import Worksheet
 from grader.model import Attempt, Text
 from grader.pipeline.context import Context, open_context
 from grader.pipeline.lateness import keep_handins
+from grader.pipeline.submissions import keep_attempts
 from grader.rubric import Course, late_terms
 from grader.rubric.late import zone_of
 from grader.store import StoredAttempt
@@ -76,19 +77,6 @@ def import_archive(
     keep_attempts(context, attempts)
     n_new = sum((a.digest, a.source, a.student) not in known for a in attempts)
     return Imported(context, tuple(attempts), n_new, keep_handins(context, attempts))
-
-
-def keep_attempts(context: Context, attempts: Sequence[Attempt]) -> None:
-    """Keeps the received bytes and the attempts; nothing handed in is lost from here on."""
-    folder = context.workspace / "submissions"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    for attempt in attempts:
-        path = folder / attempt.digest.removeprefix("sha256:")
-        if not path.is_file():
-            part = path.with_suffix(".part")
-            part.write_bytes(attempt.content)
-            part.replace(path)
-        context.gradebook.add_attempt(attempt)
 
 
 def kept_attempts(context: Context) -> list[Attempt]:
