@@ -381,10 +381,18 @@ class Submission:
     @property
     def known_accuracies(self) -> tuple[float, ...]:
         """Every accuracy that the run measured, logged or evaluated, and every one we re-measured."""
-        logs = [m for f in self.evidence.fits for m in f.logs] + [e.results for e in self.evidence.evaluations]
-        claimed = (value for log in logs for name, value in log.items() if "acc" in name.lower())
-        measured = (m.accuracy for m in self.evidence.verified.measurements)
-        return tuple(_numbers(claimed)) + tuple(_numbers(measured))
+        return self._accuracies("")
+
+    @property
+    def test_accuracies(self) -> tuple[float, ...]:
+        """Those of them that are not of training images."""
+        return self._accuracies("val")
+
+    def _accuracies(self, logged_as: str) -> tuple[float, ...]:
+        logs = [item for f in self.evidence.fits for m in f.logs for item in m.items() if item[0].startswith(logged_as)]
+        evaluated = [item for e in self.evidence.evaluations for item in e.results.items()]
+        claimed = [value for name, value in logs + evaluated if "acc" in name.lower()]
+        return tuple(_numbers([*claimed, *(m.accuracy for m in self.evidence.verified.measurements)]))
 
 
 def _numbers(values: Iterable[float | None]) -> list[float]:

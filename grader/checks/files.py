@@ -1,6 +1,6 @@
 """Weights that came from a file instead of a training, and whether what was saved is what was trained.
 
-For any rubric: ``from grader.checks.files import brought_weights, started_from_file, is_trained``.
+For any rubric: ``from grader.checks.files import brought_weights, started_from_file, is_from_elsewhere, is_trained``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ def started_from_file(fit: TrainedFit) -> LoadEvent | None:
     before, _ = fit.chain[0].weights_digests
     brought = brought_weights(fit.evidence)
     return next((load for load in reversed(brought) if before is not None and load.weights == before), None)
+
+
+def is_from_elsewhere(fit: TrainedFit) -> bool:
+    """Whether it, or one it went on from, began with weights that no training of this run made, so that nobody knows of
+    what they come: put there by something else than ``fit``, or read from such a file.
+    """
+    return fit.began_elsewhere or started_from_file(fit) is not None
 
 
 def is_trained(save: SaveEvent, fit: TrainedFit) -> bool:

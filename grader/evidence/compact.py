@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -99,12 +99,16 @@ def read_list(directory: Path) -> Listed:
         ) from error
 
 
-def stored_arrays(directory: Path, file: str, bytes_limit: int = BYTES_LIMIT) -> dict[str, Numbers]:
+def stored_arrays(
+    directory: Path, file: str, bytes_limit: int = BYTES_LIMIT, n_dims: Collection[int] | None = None
+) -> dict[str, Numbers]:
     """The arrays of claims file ``file`` that lie elsewhere, by name.
 
+    :param n_dims: only those with so many dimensions.
     :raises EvidenceError: one is gone, damaged, or all together are too large.
     """
-    wanted = read_list(directory).get(file, {})
+    listed = read_list(directory).get(file, {})
+    wanted = {name: stored for name, stored in listed.items() if n_dims is None or len(stored.shape) in n_dims}
     total = sum(stored.n_bytes for stored in wanted.values())
     if total > bytes_limit:
         raise EvidenceError(f"{file} holds arrays of {total} bytes, more than is read")

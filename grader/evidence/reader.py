@@ -170,6 +170,11 @@ class Evidence:
         arrays = self.arrays(name)
         return [arrays[key] for key in sorted(arrays)]
 
+    def convolutions(self, name: str) -> list[npt.NDArray[np.generic]]:
+        """Of a weights file the kernels of 2-D convolutions and the biases, in order; large dense ones are not read."""
+        arrays = read_npz(self.claim(name)) | stored_arrays(self.directory, name, n_dims=(1, 4))
+        return [arrays[key] for key in sorted(arrays) if arrays[key].ndim in (1, 4)]
+
     def arrays(self, name: str, bytes_limit: int = BYTES_LIMIT) -> dict[str, npt.NDArray[np.generic]]:
         """Numeric arrays of a claims file by name, those that compaction moved away included.
 

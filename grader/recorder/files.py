@@ -24,6 +24,21 @@ _SAVERS = {"save": True, "export": True, "save_weights": False}
 _FRAMES = 8
 
 
+def bound_in_many_places(package: str) -> list[tuple[Callable[..., Any], tuple[str, ...]]]:
+    """Functions that save and load whole models, and the packages that have names for them.
+
+    :param package: ``keras`` or ``tf_keras``.
+    """
+    found: list[tuple[Callable[..., Any], tuple[str, ...]]] = []
+    saving = sys.modules.get(f"{package}.src.saving.saving_api")
+    if saving is not None:
+        found += [(function, (package, "tensorflow")) for function in (saving.save_model, saving.load_model)]
+    exporting = sys.modules.get("tensorflow.python.saved_model.save")
+    if exporting is not None:
+        found.append((exporting.save, ("tensorflow",)))
+    return found
+
+
 class FileHooks:
     """Wraps what saves and loads in one generation of Keras."""
 
@@ -40,14 +55,9 @@ class FileHooks:
             if hasattr(model, name):
                 setattr(model, name, self._saver(getattr(model, name), whole))
         model.load_weights = self._weights_loader(model.load_weights)
-        homes = (self._package, "tensorflow")
-        saving = sys.modules.get(f"{self._package}.src.saving.saving_api")
-        if saving is not None:
-            rebind(saving.save_model, self._saver(saving.save_model, True), homes)
-            rebind(saving.load_model, self._model_loader(saving.load_model), homes)
-        exporting = sys.modules.get("tensorflow.python.saved_model.save")
-        if exporting is not None:
-            rebind(exporting.save, self._saver(exporting.save, True), ("tensorflow",))
+        for original, packages in bound_in_many_places(self._package):
+            loads = original.__name__ == "load_model"
+            rebind(original, self._model_loader(original) if loads else self._saver(original, True), packages)
 
     def _saver(self, original: Callable[..., Any], whole: bool) -> Callable[..., Any]:
         """A function of a model and a path."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import itertools
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -68,9 +69,36 @@ class AfterImport(importlib.abc.MetaPathFinder):
         return None
 
 
-def rebind(original: Any, wrapper: Any, packages: Collection[str]) -> None:
+_Binding = tuple[ModuleType, str]
+"""A module, and a name in it."""
+_looked_up: dict[tuple[int, tuple[str, ...]], tuple[Any, list[_Binding], str]] = {}
+"""What :func:`look_ahead` found: the object itself, where it is bound, and the module imported last by then."""
+
+
+def look_ahead(original: Any, packages: tuple[str, ...]) -> None:
+    """Finds now what :func:`rebind` will look for: before a fork, as looking at a module copies its page after one."""
+    names = list(sys.modules)
+    _looked_up[id(original), packages] = original, _bindings(original, packages, names), names[-1]
+
+
+def rebind(original: Any, wrapper: Any, packages: tuple[str, ...]) -> None:
     """Puts ``wrapper`` wherever ``packages`` have bound ``original``; what is imported later finds it there."""
-    for full_name, module in sys.modules.copy().items():
+    known = _looked_up.get((id(original), packages))
+    if known is None:
+        found = _bindings(original, packages, list(sys.modules))
+    else:
+        _, found, last = known
+        since = list(itertools.takewhile(lambda name: name != last, reversed(sys.modules)))
+        found = found + _bindings(original, packages, since)
+    for module, name in found:
+        if vars(module).get(name) is original:
+            vars(module)[name] = wrapper
+
+
+def _bindings(original: Any, packages: tuple[str, ...], names: Iterable[str]) -> list[_Binding]:
+    found = []
+    for full_name in names:
+        module = sys.modules.get(full_name)
         if isinstance(module, ModuleType) and full_name.split(".", 1)[0] in packages:
-            for name in [k for k, v in list(vars(module).items()) if v is original]:
-                vars(module)[name] = wrapper
+            found += [(module, name) for name, value in list(vars(module).items()) if value is original]
+    return found

@@ -20,9 +20,9 @@ from typing import Any
 
 from grader.recorder import facts
 from grader.recorder.compatibility import give_sequential_ends
-from grader.recorder.files import FileHooks
+from grader.recorder.files import FileHooks, bound_in_many_places
 from grader.recorder.guard import Guard
-from grader.recorder.importing import rebind
+from grader.recorder.importing import look_ahead, rebind
 from grader.recorder.moved import WeightsWatch
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.replay import Replay
@@ -282,6 +282,13 @@ class KerasHooks:
 
     def _describe(self, value: Any) -> dict[str, Any]:
         return self.replay.describe(value)
+
+
+def find_names(keras: ModuleType) -> None:
+    """Before a fork: what :class:`KerasHooks` will look for in hundreds of modules."""
+    package = keras.__name__
+    for original, packages in (*bound_in_many_places(package), (keras.utils.set_random_seed, (package,))):
+        look_ahead(original, packages)
 
 
 def _bound(call: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:

@@ -105,6 +105,14 @@ class _Server:
     process: subprocess.Popen[bytes]
     plug: socket.socket
 
+    def end(self) -> None:
+        """Ends it, and with it all that were forked from it."""
+        self.plug.close()
+        self.process.kill()
+        self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
 
 class WarmPool:
     """Warm processes of one grader; threads may share it. A context manager: afterwards they are gone.
@@ -197,6 +205,7 @@ class WarmPool:
     def _server(self, runtime: str) -> _Server:
         server = self._servers.get(runtime)
         if server is None or server.process.poll() is not None:
+            self._drop(runtime)
             server = self._servers[runtime] = self._started(runtime)
         return server
 
@@ -222,11 +231,17 @@ class WarmPool:
                 start_new_session=True,
             )
         except OSError as error:
+            ours.close()
             raise WarmFailure(f"{sys.executable} could not be started: {error}") from error
         finally:
             theirs.close()
-        self._await(process, ours)
-        return _Server(process, ours)
+        server = _Server(process, ours)
+        try:
+            self._await(process, ours)
+        except BaseException:
+            server.end()
+            raise
+        return server
 
     def _await(self, process: subprocess.Popen[bytes], plug: socket.socket) -> None:
         assert process.stderr is not None  # noqa: S101 - it is a pipe
@@ -234,9 +249,9 @@ class WarmPool:
         ends = [plug.fileno(), process.stderr.fileno()]
         while not select.select(ends, [], [], 1.0)[0]:
             if time.monotonic() > deadline:
-                process.kill()
                 raise WarmFailure(f"the warm process was not ready after {READY_LIMIT_S:g} s")
-        answer = receive(plug)[0] if select.select([plug], [], [], deadline - time.monotonic())[0] else None
+        left_s = max(0.0, deadline - time.monotonic())
+        answer = receive(plug)[0] if select.select([plug], [], [], left_s)[0] else None
         if answer is None:
             process.kill()
             lines = process.stderr.read().decode("utf-8", "replace").strip().splitlines()
@@ -245,9 +260,7 @@ class WarmPool:
     def _drop(self, runtime: str) -> None:
         server = self._servers.pop(runtime, None)
         if server is not None:
-            server.plug.close()
-            server.process.kill()
-            server.process.wait()
+            server.end()
 
 
 def _copy(rooms: Sequence[str], target: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
+from grader.checks.files import is_from_elsewhere
 from grader.checks.pieces import Where, pieces_of
 from grader.checks.prose import sentences
 from grader.evidence import LayerFacts, Model
@@ -90,7 +91,7 @@ def standing(fit: TrainedFit, data: DataFacts | None) -> Standing:
         return Standing.UNFINISHED
     if data is not None and len(fit.unique_rows) and data.share(fit.unique_rows, "train") < SAME_SHARE:
         return Standing.UNKNOWN
-    if fit.began_elsewhere:
+    if is_from_elsewhere(fit):
         return Standing.UNKNOWN
     return Standing.RIGHT if _is_right(fit, fit.n_rows) else Standing.NEAR
 

@@ -8,6 +8,7 @@ import helpers_public_b2_1 as b2
 import pytest
 from helpers_public_b2_1 import Standing
 
+from grader.checks.files import is_from_elsewhere
 from grader.checks.runs import every_cell_runs
 from grader.checks.unseen import leave_unseen_training
 from grader.model import FlagKind
@@ -135,7 +136,7 @@ def test_a_convolutional_model_was_trained_on_600_images(say, submission, fits, 
         case Standing.RIGHT:
             say.passed(**seen)
         case Standing.UNKNOWN:
-            say.needs_review("began-elsewhere" if fit.began_elsewhere else "unknown-images", **seen)
+            say.needs_review("began-elsewhere" if is_from_elsewhere(fit) else "unknown-images", **seen)
         case Standing.SPOILED:
             key, facts = b2.spoiled(fit, data)
             say.partial(0.5, key, **facts, **seen)
@@ -182,9 +183,9 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
         explain_missing(say, valid[-1], data)
-    if all(f.began_elsewhere for f in measured):
+    if all(map(is_from_elsewhere, measured)):
         say.needs_review("began-elsewhere", test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell)
-    measured = [f for f in measured if not f.began_elsewhere]
+    measured = [f for f in measured if not is_from_elsewhere(f)]
     bound = threshold("small-data-accuracy")
     enough = [f for f in measured if f.measured_accuracy >= bound.value]
     fit = enough[-1] if enough else max(measured, key=lambda f: f.measured_accuracy)
@@ -204,7 +205,7 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
 
 def best_accuracy(run, data):
     """What the best of a run's networks on 600 images reaches; nothing where none could be measured."""
-    values = [f.measured_accuracy for f in b2.valid_small(run.fits, data)]
+    values = [f.measured_accuracy for f in b2.valid_small(run.fits, data) if not is_from_elsewhere(f)]
     return max((v for v in values if v is not None), default=None)
 
 

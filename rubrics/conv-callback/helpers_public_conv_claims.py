@@ -45,7 +45,7 @@ def wrong_claims(submission: Submission, answer: str, answer_cell: int | None) -
     claims = list(_typed(submission.cells))
     if answer_cell is not None:
         claims += [c for text in sentences(_folded(answer)) for c in _in_line(text, answer_cell)]
-    known, on_test = submission.known_accuracies, _test_accuracies(submission)
+    known, on_test = submission.known_accuracies, submission.test_accuracies
     return [c for c in claims if known and _far_from(c.value, on_test if c.on_test else known)]
 
 
@@ -66,15 +66,6 @@ def _in_line(line: str, cell: int) -> list[Claim]:
         float(f"0.{m['fraction']}") if m["fraction"] else float(m["percent"]) / 100 for m in _STATED.finditer(line)
     ]
     return [Claim(v, cell, _TEST.search(line) is not None) for v in values if 0.3 <= v <= 1]
-
-
-def _test_accuracies(submission: Submission) -> list[float]:
-    """Accuracies that are not of training images: evaluated, validated, and measured again."""
-    logs = [log for f in submission.fits for log in f.fit.logs]
-    values = [v for log in logs for name, v in log.items() if name.startswith("val") and "acc" in name]
-    values += [v for e in submission.evidence.evaluations for name, v in e.results.items() if "acc" in name]
-    values += [f.measured_accuracy for f in submission.fits]
-    return [v for v in values if v is not None]
 
 
 def _far_from(value: float, known: Sequence[float]) -> bool:

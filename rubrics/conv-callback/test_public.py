@@ -6,6 +6,7 @@ import helpers_public_conv_callback as cc
 import helpers_public_conv_claims as claims
 import pytest
 
+from grader.checks.files import is_from_elsewhere
 from grader.checks.runs import every_cell_runs
 from grader.model import FlagKind
 
@@ -261,6 +262,8 @@ def test_the_last_model_recognises_digits(say, submission, fits, answers, data, 
         say.failed("test-images", cell=fit.cell, share=share_of_test(fit, data))
     if fit.measured_accuracy is None:
         explain_missing_accuracy(say, fit)
+    if is_from_elsewhere(fit):
+        say.needs_review("began-elsewhere", test_accuracy=fit.measured_accuracy, cell=fit.cell)
     bound = threshold("accuracy")
     seen = {"test_accuracy": fit.measured_accuracy, **bound.measured(), "epochs": fit.epochs_run, "cell": fit.cell}
     if fit.measured_accuracy >= bound.value:

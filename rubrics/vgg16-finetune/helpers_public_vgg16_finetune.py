@@ -32,6 +32,7 @@ WEIGHTS_ONLY = ".weights.h5"
 _BEFORE = frozenset({"InputLayer", "Rescaling", "Normalization", "Resizing", "CenterCrop", "ZeroPadding2D", "Identity"})
 _ACTIVATIONS = frozenset({"Activation", "ReLU", "Softmax"})
 _ACCURACY = re.compile(r"(?:正解率|認識率|accuracy)\s*[:=は]?\s*(?:(0?\.\d{2,6})|(\d{2}(?:\.\d+)?)\s*%)", re.IGNORECASE)
+_TEST = re.compile(r"テスト|\btest", re.IGNORECASE)
 _NOT_A_CLAIM = re.compile(r"loss:|epoch|val|train|検証|訓練|学習|目標", re.IGNORECASE)
 
 
@@ -305,12 +306,15 @@ def best(fits: Sequence[TrainedFit], judge: Callable[[TrainedFit], Finding]) -> 
     return max(enumerate(judged), key=lambda item: (item[1][1].credit, item[0]))[1]
 
 
-def printed_accuracies(cells: Iterable[NotebookCell]) -> Iterator[tuple[float, int]]:
-    """Accuracies that cells printed right after the word, 0 to 1, with the cell; doubtful lines are left out."""
+def printed_accuracies(cells: Iterable[NotebookCell]) -> Iterator[tuple[float, int, bool]]:
+    """Accuracies that cells printed right after the word, 0 to 1, with the cell, and whether of test images.
+
+    Doubtful lines are left out.
+    """
     for cell in cells:
         for line in unicodedata.normalize("NFKC", cell.printed).splitlines() if cell.kind == "code" else ():
             if not _NOT_A_CLAIM.search(line):
                 for fraction, percent in _ACCURACY.findall(line):
                     value = float(fraction) if fraction else float(percent) / 100
                     if math.isfinite(value) and value <= 1:
-                        yield value, cell.index
+                        yield value, cell.index, _TEST.search(line) is not None

@@ -6,7 +6,7 @@ import helpers_public_vgg16_finetune as vgg
 import pytest
 from helpers_public_vgg16_finetune import Finding
 
-from grader.checks.files import brought_weights, started_from_file
+from grader.checks.files import brought_weights, is_from_elsewhere, started_from_file
 from grader.checks.runs import every_cell_runs
 from grader.model import FlagKind
 
@@ -215,6 +215,9 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, data, thr
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
         explain_missing(say, valid[-1])
+    if all(map(is_from_elsewhere, measured)):
+        say.needs_review("began-elsewhere", test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell)
+    measured = [f for f in measured if not is_from_elsewhere(f)]
     fit = max(enumerate(measured), key=lambda pair: (pair[1].measured_accuracy, pair[0]))[1]
     bound = threshold.find("accuracy")
     seen = {"test_accuracy": fit.measured_accuracy, "epochs": fit.epochs_run, "cell": fit.cell}
@@ -238,7 +241,7 @@ def fair_fits(run, data):
 
 def best_accuracy(run, data):
     """What the best of a run's networks on VGG16 reaches; nothing where none could be measured."""
-    values = [f.measured_accuracy for f in fair_fits(run, data)]
+    values = [f.measured_accuracy for f in fair_fits(run, data) if not is_from_elsewhere(f)]
     return max((v for v in values if v is not None), default=None)
 
 
@@ -255,8 +258,8 @@ def flag_wrong_claims(say, submission):
     known = submission.known_accuracies
     if submission.quick or not known:
         return
-    for value, cell in vgg.printed_accuracies(submission.cells):
-        if all(abs(value - other) > CLAIM_TOLERANCE for other in known):
+    for value, cell, on_test in vgg.printed_accuracies(submission.cells):
+        if all(abs(value - other) > CLAIM_TOLERANCE for other in (submission.test_accuracies if on_test else known)):
             say.flag(FlagKind.CLAIM_DIFFERS, "claim-differs", claimed=value, place=cell + 1)
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from grader.recorder.importing import AfterImport
+from grader.recorder.importing import AfterImport, look_ahead, rebind
 
 
 @pytest.fixture
@@ -99,3 +99,19 @@ def test_a_module_that_fails_to_import_fails_as_before_and_can_be_tried_again(af
 
 def test_modules_that_nobody_waits_for_are_not_touched(after):
     assert after.find_spec("json", None) is None
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_function_is_replaced_under_all_names_whether_or_not_they_were_looked_up_before(module, ahead):
+    maker = importlib.import_module(module("home_maker", "def make(): return 'made'\n"))
+    for name in ("home_early", "home_changed", "stranger"):
+        importlib.import_module(module(name, "from home_maker import make as own\n"))
+    packages = ("home_maker", "home_early", "home_changed", "home_late")
+    original = maker.make
+    if ahead:
+        look_ahead(original, packages)
+    importlib.import_module(module("home_late", "from home_maker import make\n"))
+    sys.modules["home_changed"].own = len
+    rebind(original, print, packages)
+    names = [sys.modules[n].own for n in ("home_early", "home_changed", "stranger")]
+    assert [maker.make, sys.modules["home_late"].make, *names] == [print, print, print, len, original]
