@@ -150,9 +150,13 @@ class Settings:
     language: str | None = field(
         default=None,
         metadata={
-            "help": "Language of reports and messages; none: each attempt's own.",
+            "help": "Language of reports and messages; none: each student's own, else each attempt's.",
             "choices": ("ja", "en", "zh", "ru"),
         },
+    )
+    browser: str | None = field(
+        default=None,
+        metadata={"help": "Chromium, Chrome or Edge that makes PDFs, by name or path; none: the first one there is."},
     )
     held_out_seed: int | None = field(
         default=None,

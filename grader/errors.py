@@ -8,12 +8,14 @@
     │   ├── InvalidSetting      a setting has a value that it cannot have
     │   ├── ClusterError        no other machines answer, or not as they should
     │   ├── SandboxError        no sandbox works here, or not the one that was named
+    │   ├── BrowserError        no browser makes PDFs here, or not the one that was named
     │   └── KitError            a kit is damaged, or is for another assignment
     ├── CourseError             the course's own files (assignment, rubric, calibration, template) are wrong (exit 2)
     │   └── LeakError           a handout or kit would give a solution or a hidden value away
     ├── DataError               a data set is missing, damaged or not what it should be (exit 2)
     ├── EvidenceError           what a student's run left behind is missing, malformed or too large
     ├── VerificationError       the verifier's child did not answer as agreed
+    ├── PrintError              the browser made no PDF of a page
     ├── ReplayError             a training answered from the replay store is not what training gives
     └── StoreError              the gradebook cannot be read or written as asked
 
@@ -52,6 +54,10 @@ class SandboxError(UsageError):
     """No sandbox works on this machine, or not the one that was named."""
 
 
+class BrowserError(UsageError):
+    """No browser makes PDFs on this machine, or not the one that was named."""
+
+
 class KitError(UsageError):
     """A kit is damaged, or is for another assignment."""
 
@@ -78,6 +84,10 @@ class EvidenceError(GraderError):
 
 class VerificationError(GraderError):
     """The verifier's child did not answer as agreed."""
+
+
+class PrintError(GraderError):
+    """The browser made no PDF of a page."""
 
 
 class ReplayError(GraderError):

@@ -24,7 +24,7 @@ CourseOption = Annotated[
     Path | None, typer.Option("--course", envvar="GRADER_COURSE", help="Course directory [the bundled example].")
 ]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Result file; - for standard output.")]
-LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja, en, zh or ru [each attempt's own].")]
+LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja, en, zh or ru [each student's own].")]
 
 
 def settings_from(**options: Any) -> Settings:
@@ -82,12 +82,19 @@ def write_json(rows: Sequence[dict[str, Any]], file: str | None) -> None:
 
 
 def finish(
-    context: Context, graded: Sequence[Graded], json_file: str | None, out: Console, duration_s: float | None = None
+    context: Context,
+    graded: Sequence[Graded],
+    json_file: str | None,
+    out: Console,
+    duration_s: float | None = None,
+    *,
+    pdf: bool = False,
 ) -> None:
-    """Reports, result file, a summary, and the exit code of the contract.
+    """Reports, result file, a summary, PDFs if they are wanted, and the exit code of the contract.
 
     :raises typer.Exit: 1 where some attempt needs attention, 3 where that is a fault of ours.
     """
+    from grader.cli.pdf import make_pdfs
     from grader.cli.summary import print_summary
     from grader.pipeline import publish
     from grader.pipeline.locks import locked
@@ -101,7 +108,8 @@ def finish(
     print_summary(context, graded, published, out)
     for fault in published.faults:
         out.print(f"a fault of the grader; staff only:\n{fault}", markup=False)
-    if published.faults or any(one.fault is not None for one in graded):
+    printed = make_pdfs(context, published.paths.values(), out) if pdf else True
+    if not printed or published.faults or any(one.fault is not None for one in graded):
         raise typer.Exit(3)
     if any(one.kept is not None or cannot_be_graded_yet(one.result) for one in graded):
         raise typer.Exit(1)

@@ -67,6 +67,7 @@ def _everything(settings: Settings) -> Iterator[Finding]:
     ):
         yield from part
     yield _database(settings)
+    yield _browser(settings)
     yield _temporary()
 
 
@@ -212,6 +213,16 @@ def _database(settings: Settings) -> Finding:
 
 def _broken(path: Path, problem: str) -> Finding:
     return Finding("missing", "gradebook", f"{path}: {problem}", f"cp {path} {path}.broken; restore a backup")
+
+
+def _browser(settings: Settings) -> Finding:
+    from grader.errors import BrowserError
+    from grader.reporting.printing import find_browser
+
+    try:
+        return Finding("ok", "pdf", find_browser(settings.browser))
+    except BrowserError as error:
+        return Finding("note", "pdf", f"{error}; only --pdf needs it")
 
 
 def _temporary() -> Finding:

@@ -44,7 +44,8 @@ def import_(
     Example: grader import moodle submissions.zip --worksheet grades.csv
     """
     from grader.errors import UsageError
-    from grader.pipeline.importing import SYSTEMS, store_roster
+    from grader.pipeline.importing import SYSTEMS
+    from grader.pipeline.languages import store_roster
 
     settings, out = settings_from(workspace=workspace, course=course, language=lang), console()
     if form == "roster":

@@ -134,7 +134,8 @@ def _lti(context: Context, results: list[Result], wanted: Wanted, out: Console) 
 def _gradescope(context: Context, results: list[Result], wanted: Wanted, _: Console) -> None:
     def content(result: Result) -> bytes:
         shown = _redacted(result, Audience.STUDENT_AFTER_DUE)
-        found = results_json(shown, context.rubric, context.catalogue(context.language_of(result.language)))
+        language = context.language_of(result.language, result.student)
+        found = results_json(shown, context.rubric, context.catalogue(language))
         return (json.dumps(found, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
 
     _each(results, wanted, ".json", content)
@@ -143,7 +144,8 @@ def _gradescope(context: Context, results: list[Result], wanted: Wanted, _: Cons
 def _github(context: Context, results: list[Result], wanted: Wanted, _: Console) -> None:
     def content(result: Result) -> bytes:
         shown = _redacted(result, Audience.STUDENT)
-        return output_line(shown, context.rubric, context.catalogue(context.language_of(result.language)))
+        language = context.language_of(result.language, result.student)
+        return output_line(shown, context.rubric, context.catalogue(language))
 
     _each(results, wanted, ".txt", content)
 

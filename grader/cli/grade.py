@@ -20,6 +20,7 @@ from grader.cli.common import (
     require_graded,
     settings_from,
 )
+from grader.cli.pdf import PdfOption, make_pdfs, try_browser
 
 
 def grade(
@@ -58,6 +59,7 @@ def grade(
         typer.Option("--cluster", metavar="ADDRESS|slurm:FILE", help="Run notebooks on other machines [this one]."),
     ] = None,
     roster: Annotated[Path | None, typer.Option("--roster", help="CSV of the class: id, name, e-mail.")] = None,
+    pdf: PdfOption = False,
     lang: LanguageOption = None,
     course: CourseOption = None,
 ) -> None:
@@ -70,10 +72,10 @@ def grade(
     from grader.cli.summary import say_replay_audit
     from grader.intake import collect
     from grader.pipeline import grade_batch, open_context
-    from grader.pipeline.importing import kept_attempts, kept_roster
+    from grader.pipeline.importing import kept_attempts
+    from grader.pipeline.languages import kept_roster, store_roster
     from grader.pipeline.lateness import keep_handins
     from grader.pipeline.progress import ProgressFile
-    from grader.pipeline.publish import keep_roster
 
     settings = settings_from(
         workspace=workspace,
@@ -91,11 +93,13 @@ def grade(
     )
     if not paths:
         require_graded(settings, assignment)
+    if pdf:
+        try_browser(settings)
     context = open_context(settings, assignment)
     walls = f"sandbox: {context.sandbox.name}" if context.sandbox else "no sandbox: notebooks run with your rights"
     out = console(json_file)
     catalogue = context.catalogue(context.language_of(None))
-    known = keep_roster(context, roster) if roster else None
+    known = store_roster(context.workspace, roster) if roster else None
     words = partial(out.print, markup=False, style="dim")
     if paths:
         attempts = collect(
@@ -114,7 +118,7 @@ def grade(
     ):
         graded = grade_batch(context, attempts, fresh=fresh, batch=batch, elsewhere=elsewhere)
     try:
-        finish(context, graded, json_file, out, time.monotonic() - started)
+        finish(context, graded, json_file, out, time.monotonic() - started, pdf=pdf)
     finally:
         if audit_replay:
             say_replay_audit(context, attempts, graded, audit_replay, out)
@@ -124,6 +128,7 @@ def regrade(
     assignment: AssignmentArgument,
     workspace: WorkspaceOption = None,
     json_file: JsonOption = None,
+    pdf: PdfOption = False,
     lang: LanguageOption = None,
     course: CourseOption = None,
 ) -> None:
@@ -136,17 +141,25 @@ def regrade(
 
     settings = settings_from(workspace=workspace, course=course, language=lang)
     require_graded(settings, assignment)
+    if pdf:
+        try_browser(settings)
     context = open_context(settings, assignment)
-    finish(context, run(context), json_file, console(json_file))
+    finish(context, run(context), json_file, console(json_file), pdf=pdf)
 
 
-def report(workspace: WorkspaceOption = None, lang: LanguageOption = None, course: CourseOption = None) -> None:
+def report(
+    workspace: WorkspaceOption = None,
+    changed: Annotated[bool, typer.Option("--changed", help="Only reports that say something else by now.")] = False,
+    pdf: PdfOption = False,
+    lang: LanguageOption = None,
+    course: CourseOption = None,
+) -> None:
     """Write all reports and the static dashboard again.
 
     Example: grader report --workspace workspace --lang ja
     """
     from grader.errors import UsageError
-    from grader.pipeline import open_context, publish
+    from grader.pipeline import clock, open_context, publish
     from grader.pipeline.publish import graded_assignments
 
     settings = settings_from(workspace=workspace, course=course, language=lang)
@@ -154,9 +167,17 @@ def report(workspace: WorkspaceOption = None, lang: LanguageOption = None, cours
     graded = graded_assignments(settings)
     if not graded:
         raise UsageError(f"{settings.workspace} holds no attempts: name another folder with --workspace")
+    if pdf:
+        try_browser(settings)
+    at, printed = clock.now(), True
     for assignment in graded:
-        published = publish(open_context(settings, assignment), again=True)
+        context = open_context(settings, assignment)
+        published = publish(context, again=not changed, at=at)
         out.print(f"{assignment}: {len(published.paths)} reports, dashboard {published.dashboard}", markup=False)
+        if pdf:
+            printed = make_pdfs(context, published.paths.values(), out) and printed
+    if not printed:
+        raise typer.Exit(3)
 
 
 def register(app: typer.Typer) -> None:

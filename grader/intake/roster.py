@@ -22,6 +22,14 @@ _HEADERS = {
     "family": "姓 lastname surname familyname фамилия",
     "given": "名 firstname givenname имя",
     "email": "メールアドレス メール emailaddress email mail mailaddress 邮箱 電子郵件 почта",
+    "language": "言語 使用言語 language preferredlanguage reportlanguage lang 语言 語言 язык",
+}
+# What a class list may call them, beside codes such as ``zh-Hans``.
+_LANGUAGES = {
+    "ja": "jp jpn japanese 日本語 日语 日語 японский",
+    "en": "eng english 英語 英语 английский",
+    "zh": "cn zho chi chinese 中国語 中文 汉语 漢語 китайский",
+    "ru": "rus russian ロシア語 俄语 俄語 русский",
 }
 
 
@@ -34,10 +42,17 @@ class Roster:
 
     :param students: in the order of the list.
     :param aliases: more ids of the student at the same place (an LMS' own number, a login name).
+    :param languages: of the reports of the student at the same place: ``ja en zh ru``, ``None`` where none is named.
     """
 
-    def __init__(self, students: Iterable[Student], aliases: Sequence[Sequence[str]] = ()) -> None:
+    def __init__(
+        self,
+        students: Iterable[Student],
+        aliases: Sequence[Sequence[str]] = (),
+        languages: Sequence[str | None] = (),
+    ) -> None:
         self.students = tuple(students)
+        self._languages = {s: known for s, known in zip(self.students, languages, strict=False) if known}
         ids: dict[str, set[int]] = defaultdict(set)
         emails: dict[str, set[int]] = defaultdict(set)
         names: dict[str, set[int]] = defaultdict(set)
@@ -70,6 +85,11 @@ class Roster:
         """The entry for ``student``: by number, else by address, else by a name that only one has."""
         return self.by_id(student.id) or self.by_email(student.email) or self.by_name(student.name)
 
+    def language_of(self, student: Student) -> str | None:
+        """The language that the list names for ``student``: ``ja en zh ru``."""
+        listed = self.match(student) if self._languages else None
+        return self._languages.get(listed) if listed else None
+
     def _only(self, index: dict[str, set[int]], key: str) -> Student | None:
         places = index.get(key, set()) if key else set()
         return self.students[next(iter(places))] if len(places) == 1 else None
@@ -91,14 +111,22 @@ def read_roster(path: Path) -> Roster:
             f"roster {path}: its first line is {header}; expected column names such as "
             "'student_id,name,email' or '学籍番号,氏名,メールアドレス'"
         )
-    students, aliases = [], []
+    students, aliases, languages = [], [], []
     for row in table.rows:
         student, more = _student(row, columns)
         if student != Student() and name_key(student.name or "") != _POINTS_POSSIBLE:
             students.append(student)
             aliases.append([*more, *_participant(header, row)])
+            languages.append(next((_language(row[i]) for i in columns["language"] if i < len(row)), None))
     _refuse_repeated(path, students)
-    return Roster(students, aliases)
+    return Roster(students, aliases, languages)
+
+
+def _language(cell: str) -> str | None:
+    """``ja en zh ru`` of a code or a name; ``None`` for any other."""
+    word = unicodedata.normalize("NFKC", cell).casefold().strip()
+    code = word[:2] if not word[2:3].isalpha() else ""
+    return next((known for known, names in _LANGUAGES.items() if code == known or word in names.split()), None)
 
 
 def _participant(header: Sequence[str], row: Sequence[str]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from grader.model import Flag, Result
 from grader.pipeline.context import Context
 from grader.pipeline.lateness import LateBook
 from grader.pipeline.similar import similar_flags
+from grader.scoring import Audience
 
 
 class Beside:
@@ -24,6 +26,10 @@ class Beside:
     def added(self, result: Result, student_key: str) -> Result:
         """``result``, edits applied, with its lateness and flags."""
         return self._late.applied(flagged(result, self._similar.get((result.digest, student_key), ())))
+
+    def reader(self, at: datetime) -> Audience:
+        """What students may see of their results at ``at``."""
+        return Audience.STUDENT_AFTER_DUE if self._late.is_over(at) else Audience.STUDENT
 
 
 def flagged(result: Result, flags: Iterable[Flag]) -> Result:

@@ -23,8 +23,9 @@ from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalog
 from grader.errors import CourseError, InvalidSetting, UsageError
 from grader.execution import ExecutionRequest, warm_pool
 from grader.messages import Catalogue
-from grader.model import Budget
+from grader.model import Budget, Student
 from grader.pipeline.given import make_font_cache, write_inputs
+from grader.pipeline.languages import Languages, read_languages
 from grader.recorder.compatibility import OPTIONS
 from grader.reporting import ReportContext, TestSet, ThresholdView
 from grader.rubric import Assignment, Calibration, Course, Rubric, bundled_course_dir, read_calibration
@@ -151,8 +152,17 @@ class Context:
             self._catalogues[language] = Catalogue(language, self.course.locale_dir, texts)
         return self._catalogues[language]
 
-    def language_of(self, attempt_language: str | None) -> str:
-        """Language of one attempt's texts: the setting, else its own where the rubric has it, else the first."""
+    @cached_property
+    def languages(self) -> Languages:
+        """What people chose to read in; nothing in a student's own check."""
+        return Languages() if self.public_only else read_languages(self.workspace, self.gradebook)
+
+    def language_of(self, attempt_language: str | None, student: Student | None = None) -> str:
+        """Language of one attempt's texts: the setting, else that of its student, else its own where the rubric has it,
+        else the first.
+        """
+        if not self.settings.language and student is not None and (own := self.languages.of(student)):
+            return own
         wanted = self.settings.language or attempt_language
         known = set(self.rubric.texts) or set(self.assignment.languages)
         return wanted if wanted in known or (wanted and self.settings.language) else self.assignment.languages[0]

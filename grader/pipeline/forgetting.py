@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from grader.config import Settings
-from grader.errors import CourseError
+from grader.errors import GraderError
 from grader.evidence.compact import unused_blobs
 from grader.intake import without_student
-from grader.model import Student
+from grader.model import Result, Student
+from grader.pipeline import clock
 from grader.pipeline.context import open_context
+from grader.pipeline.languages import ROSTER_FILE
 from grader.pipeline.lateness import forget_lines
-from grader.pipeline.publish import ROSTER_FILE, publish, report_paths
+from grader.pipeline.publish import pdf_of, publish, report_paths
 from grader.pipeline.runs import BLOBS_FOLDER, forget_use, outputs_file, runs_of
 from grader.pipeline.similar import drop_similar
 from grader.store import Forgotten, Gradebook, KeptFile, find_student, forget, open_gradebook
@@ -77,10 +79,15 @@ def forget_student(settings: Settings, wanted: str) -> Forgetting:
     return Forgetting(rows, tuple(removed), backups, tuple(_published(settings, assignments)))
 
 
-def _pages(workspace: Path, book: Gradebook, assignments: Iterable[str]) -> dict[KeptFile, tuple[Path, Path]]:
-    """The reports of every attempt, for its student and for staff."""
+def _pages(workspace: Path, book: Gradebook, assignments: Iterable[str]) -> dict[KeptFile, tuple[Path, ...]]:
+    """The reports of every attempt, for its student and for staff, and the PDF."""
     latest = (stored.result for assignment in assignments for stored in book.latest_results(assignment))
-    return {KeptFile(r.assignment, r.digest, r.source): report_paths(workspace, r) for r in latest}
+    return {KeptFile(r.assignment, r.digest, r.source): _files_of_report(workspace, r) for r in latest}
+
+
+def _files_of_report(workspace: Path, result: Result) -> tuple[Path, ...]:
+    own, staff = report_paths(workspace, result)
+    return own, staff, pdf_of(own), pdf_of(own).with_name(pdf_of(own).name + ".part")
 
 
 def _files(workspace: Path, file: KeptFile) -> list[Path]:
@@ -122,10 +129,11 @@ def _note(workspace: Path, rows: Forgotten, removed: Sequence[Path]) -> None:
 
 def _published(settings: Settings, assignments: Iterable[str]) -> Iterable[str]:
     """Writes every dashboard again; the assignments where that failed."""
+    at = clock.now()
     for assignment in assignments:
         try:
-            publish(open_context(settings, assignment))
-        except CourseError:  # the course has lost it, or its rubric is broken: its old dashboard must not stay
+            publish(open_context(settings, assignment), at=at)
+        except GraderError:  # the course has lost it, or a file of it is broken: its old dashboard must not stay
             page = settings.workspace.resolve() / "dashboard" / f"{assignment}.html"
             page.unlink(missing_ok=True)
             yield assignment

@@ -17,7 +17,6 @@ from grader.store import Gradebook, existing_gradebook
 from grader.store.used import digests_in_use, evidence_in_use
 
 _WRITING_S = 3600.0
-_PARTS = (".partial", ".old", ".gone")
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,8 @@ class _Sweep:
 
     def look_at(self, path: Path) -> None:
         """Removes the folder if no result refers to it and nobody works on it."""
-        name = path.name.removeprefix(".")
-        part = path.name.startswith(".")
-        for end in _PARTS:
-            name = name.removesuffix(end) if part else name
+        name = path.name.lstrip(".").split(".", 1)[0]  # ".NAME.partial", "NAME.keras2": what a run of NAME leaves
+        part = path.name != name
         run = f"{path.parent.name}/{name}"
         if not path.is_dir() or (not part and run in self._used):
             return

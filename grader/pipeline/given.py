@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,5 +30,6 @@ def make_font_cache(folder: Path) -> Path:
         # Fonts of this user are not among them: no other machine, and no sandbox, has those.
         environment = {**os.environ, "MPLCONFIGDIR": str(folder), "HOME": str(folder)}
         command = [sys.executable, "-c", "import matplotlib.font_manager"]
-        subprocess.run(command, env=environment, check=False, capture_output=True, timeout=120)
+        with suppress(subprocess.TimeoutExpired):  # each kernel makes it for itself then
+            subprocess.run(command, env=environment, check=False, capture_output=True, timeout=120)
     return folder

@@ -1,4 +1,4 @@
-"""Brings a class list or an archive of a learning management system into a workspace, to be graded from there."""
+"""Brings an archive of a learning management system into a workspace, to be graded from there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from grader.config import Settings
 from grader.errors import UsageError
-from grader.intake import Roster, collect, parse_notebook, read_roster
+from grader.intake import collect, parse_notebook
 from grader.intake.language import stamp
 from grader.lms.moodle import Worksheet
 from grader.model import Attempt, Text
 from grader.pipeline.context import Context, open_context
+from grader.pipeline.languages import kept_roster
 from grader.pipeline.lateness import keep_handins
 from grader.pipeline.submissions import keep_attempts
 from grader.rubric import Course, late_terms
 from grader.rubric.late import zone_of
 from grader.store import StoredAttempt
 
-ROSTER_FILE = "roster.csv"
 SYSTEMS = ("moodle", "canvas", "gradescope", "nbgrader")
 
 
@@ -32,22 +32,6 @@ class Imported:
     attempts: tuple[Attempt, ...]
     n_new: int
     times: int
-
-
-def store_roster(workspace: Path, file: Path) -> Roster:
-    """Reads the class list and keeps it in the workspace. :raises UsageError: it is none."""
-    roster = read_roster(file)
-    workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = workspace / "roster.part"
-    part.write_bytes(file.read_bytes())
-    part.replace(workspace / ROSTER_FILE)
-    return roster
-
-
-def kept_roster(workspace: Path) -> Roster | None:
-    """The class list that the workspace keeps, if there is one."""
-    path = workspace / ROSTER_FILE
-    return read_roster(path) if path.is_file() else None
 
 
 def import_archive(

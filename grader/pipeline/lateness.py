@@ -14,7 +14,7 @@ import csv
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from grader.errors import UsageError
@@ -76,6 +76,16 @@ class LateBook:
         days = next((self._extensions[k] for k in person_keys(result.student) if k in self._extensions), 0.0)
         marked = told.marked_late if told and told.marked_late else None
         return lateness(self.terms, result.score, moment, extension_days=days, marked_by=marked)
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether at ``at`` nobody has time left: not within the days of grace, nor with the longest extension.
+
+        Never where there is no deadline.
+        """
+        if self.terms is None:
+            return False
+        last = self.terms.due + timedelta(days=max(self._extensions.values(), default=0.0))
+        return at > last.astimezone(UTC) + timedelta(days=self.terms.grace_days)
 
     def applied(self, result: Result) -> Result:
         """``result`` with its lateness."""

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.model import Result
+from grader.model import Result, Visibility
 from grader.pipeline.checked import rubric_key
 from grader.pipeline.context import Context
+from grader.pipeline.writers import Folders, Piece
 from grader.reporting import Standing
+from grader.scoring import Audience
 from grader.store.records import encode
 
 FILE = ".pages.json"
@@ -38,9 +40,9 @@ class Pages:
             known = {}
         return cls(path, _course(context), known if isinstance(known, dict) else {})
 
-    def is_current(self, context: Context, result: Result, standing: Standing | None, files: Sequence[Path]) -> bool:
-        """Whether the pages ``files``, of one name, are there and show ``result``; else they are written now."""
-        name, made_of = files[0].name, self._made_of(context, result, standing)
+    def is_current(self, context: Context, piece: Piece, files: Sequence[Path]) -> bool:
+        """Whether the pages ``files``, of one name, are there and show ``piece``; else they are written now."""
+        name, made_of = files[0].name, self._made_of(context, *piece)
         self.written[name] = made_of
         return self.known.get(name) == made_of and all(file.is_file() for file in files)
 
@@ -54,12 +56,15 @@ class Pages:
         part.write_text(json.dumps(self.written), "utf-8")
         part.replace(self.path)
 
-    def _made_of(self, context: Context, result: Result, standing: Standing | None) -> str:
+    def _made_of(
+        self, context: Context, result: Result, standing: Standing | None, _: Folders, reader: Audience
+    ) -> str:
         """Digest of everything that the pages of ``result`` show."""
         evidence = context.workspace / "evidence" / (result.evidence or "-") / "key.json"
         ran = evidence.stat().st_mtime_ns if evidence.is_file() else None
-        language = context.language_of(result.language)
-        said = f"{self.course}\n{encode(result)}\n{encode(standing)}\n{language}\n{ran}"
+        language = context.language_of(result.language, result.student)
+        later = any(line.visibility is Visibility.AFTER_DUE for line in result.score.criteria)
+        said = f"{self.course}\n{encode(result)}\n{encode(standing)}\n{language}\n{ran}\n{reader if later else ''}"
         return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
 
 

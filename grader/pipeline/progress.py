@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -70,8 +71,9 @@ class ProgressFile:
             ],
         }
         part = self._path.with_suffix(".part")
-        part.write_text(json.dumps(state), "utf-8")
-        part.replace(self._path)
+        with suppress(OSError):  # a full disk must not end the batch here: no grade depends on this file
+            part.write_text(json.dumps(state), "utf-8")
+            part.replace(self._path)
 
 
 def _running(source: str, progress: Any) -> dict[str, Any]:

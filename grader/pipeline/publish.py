@@ -8,24 +8,28 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from grader.config import Settings
-from grader.errors import CourseError, EvidenceError
-from grader.evidence import Evidence, read_evidence
-from grader.intake import Roster, read_roster
+from grader.errors import CourseError, StoreError
 from grader.messages import GRADER_FAILED
 from grader.model import Outcome, Result, Status, Student
+from grader.pipeline import clock
 from grader.pipeline.beside import Beside, flagged
 from grader.pipeline.context import Context
+from grader.pipeline.languages import kept_roster
 from grader.pipeline.locks import locked
 from grader.pipeline.pages import Pages
 from grader.pipeline.similar import similar_flags, similar_page
+from grader.pipeline.view import evidence_of
 from grader.pipeline.writers import Piece, write_all
+from grader.reporting import Audience as Reader
 from grader.reporting import (
     DashboardInfo,
     IndexEntry,
@@ -43,7 +47,6 @@ from grader.store import StoredResult, existing_gradebook
 from grader.store.student import results_of
 
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
-ROSTER_FILE = "roster.csv"
 _STAND_IN = (
     '<!doctype html><html><meta charset="utf-8">'
     """<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><title>-</title><p>{words}</p>"""
@@ -72,7 +75,7 @@ class Published:
     def row(self, result: Result) -> dict[str, Any]:
         """The attempt's object in the result file, with edits and the report's path."""
         final = self.results.get((result.digest, result.source), result)
-        language = self.context.language_of(final.language)
+        language = self.context.language_of(final.language, final.student)
         return result_row(final, self.context.rubric, self.context.catalogue(language))
 
 
@@ -88,7 +91,9 @@ def counting_results(context: Context) -> list[Result]:
     return [_final(beside, stored) for stored in context.gradebook.counting(context.assignment.id)]
 
 
-def publish(context: Context, last_run: LastRun | None = None, *, again: bool = False) -> Published:
+def publish(
+    context: Context, last_run: LastRun | None = None, *, again: bool = False, at: datetime | None = None
+) -> Published:
     """Writes the reports of the assignment and its dashboard; pages of a former run are replaced one by one.
 
     A report that would say what it says already is left alone.
@@ -96,12 +101,14 @@ def publish(context: Context, last_run: LastRun | None = None, *, again: bool = 
     :param last_run: the batch that was just graded, if notebooks were executed for it. The dashboard shows it until the
         next one.
     :param again: write every report.
+    :param at: what students may see by then is shown to them; ``None``: by now.
     """
+    at = at or clock.now()
     with locked(context.workspace, "pages"):  # of two graders the one that reads the gradebook last also writes last
-        return _write_pages(context, last_run, again)
+        return _write_pages(context, last_run, again, at)
 
 
-def _write_pages(context: Context, last_run: LastRun | None, again: bool) -> Published:
+def _write_pages(context: Context, last_run: LastRun | None, again: bool, at: datetime) -> Published:
     reports = context.workspace / "reports" / context.assignment.id
     staff = context.workspace / "dashboard" / context.assignment.id
     for folder in (reports, staff):
@@ -109,19 +116,22 @@ def _write_pages(context: Context, last_run: LastRun | None, again: bool) -> Pub
     results: dict[tuple[str, str], Result] = {}
     paths: dict[tuple[str, str], Path] = {}
     faults: list[str] = []
+    stale = context.gradebook.stale_pages.all(context.assignment.id)  # before reading what the pages will show
     found = context.gradebook.overview(context.assignment.id)
     latest = found.results
     counting = [stored for stored in latest if stored.attempt_id in found.counting]
     standings = _standings(latest, counting)
     pages, beside = Pages.read(context, staff, again=again), Beside(context)
     work: list[Piece] = []
+    reader = beside.reader(at)
     for stored in latest:
-        result, standing = _final(beside, stored), standings.get(stored.student_key)
+        result = _final(beside, stored)
+        piece = result, standings.get(stored.student_key), (reports, staff), reader
         key = (result.digest, result.source)
         results[key] = result
         paths[key] = context.workspace / str(result.report)
-        if not pages.is_current(context, result, standing, report_paths(context.workspace, result)):
-            work.append((result, standing, (reports, staff)))
+        if not pages.is_current(context, piece, report_paths(context.workspace, result)):
+            work.append(piece)
     for (result, *_), fault in zip(work, write_all(context, write_reports, work), strict=True):
         if fault is not None:
             faults.append(f"report of {result.source}: {fault}")
@@ -129,6 +139,8 @@ def _write_pages(context: Context, last_run: LastRun | None, again: bool) -> Pub
             _write_stand_in(context, result, (reports, staff))
     pages.keep()
     page = write_dashboard(context, counting, last_run)
+    with suppress(StoreError):  # they are written once more, then
+        context.gradebook.stale_pages.written(stale)
     return Published(context, page, reports, results, paths, tuple(faults))
 
 
@@ -140,12 +152,13 @@ def write_student(context: Context, key: str) -> list[Path]:
     stored, ids = results_of(context.gradebook, context.assignment.id, key)
     standings = _standings(stored, [one for one in stored if one.attempt_id in ids])
     beside, written = Beside(context), []
+    reader = beside.reader(clock.now())
     for one in stored:
         result = _final(beside, one)
         own, staff = report_paths(context.workspace, result)
         for path in (own, staff):
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_reports(context, result, standings.get(key), (own.parent, staff.parent))
+        write_reports(context, result, standings.get(key), (own.parent, staff.parent), reader)
         written.append(own)
     return written
 
@@ -173,19 +186,9 @@ def write_dashboard(context: Context, stored: Sequence[StoredResult], last_run: 
     return page
 
 
-def keep_roster(context: Context, file: Path) -> Roster:
-    """Reads the class list and keeps it in the workspace, so that the dashboard knows who has not handed in."""
-    roster = read_roster(file)
-    with locked(context.workspace, "roster"):
-        part = context.workspace / "roster.part"
-        part.write_bytes(file.read_bytes())
-        part.replace(context.workspace / ROSTER_FILE)
-    return roster
-
-
 def _roster(context: Context) -> Sequence[Student]:
-    path = context.workspace / ROSTER_FILE
-    return tuple(read_roster(path).students) if path.is_file() else ()
+    roster = kept_roster(context.workspace)
+    return roster.students if roster else ()
 
 
 def _last_run(context: Context, run: LastRun | None) -> LastRun:
@@ -281,27 +284,23 @@ def report_paths(workspace: Path, result: Result) -> tuple[Path, Path]:
     return workspace / "reports" / result.assignment / name, workspace / "dashboard" / result.assignment / name
 
 
-def _evidence(context: Context, result: Result) -> Evidence | None:
-    if result.evidence is None:
-        return None
-    try:
-        return read_evidence(context.workspace / "evidence" / result.evidence)
-    except (EvidenceError, OSError):
-        return None
+def write_reports(
+    context: Context, result: Result, standing: Standing | None, folders: tuple[Path, Path], reader: Audience
+) -> None:
+    """The student's page, as ``reader`` sees it, into the first of ``folders``, staff's into the second.
 
-
-def write_reports(context: Context, result: Result, standing: Standing | None, folders: tuple[Path, Path]) -> None:
-    """The student's page into the first of ``folders``, staff's into the second."""
-    view = context.report_context(context.language_of(result.language))
-    found = _evidence(context, result)
+    A PDF of a page that says something else now goes.
+    """
+    view = context.report_context(context.language_of(result.language, result.student))
+    found = evidence_of(context, result)
     evidence = ShownEvidence(found) if found else None
     public = {n: v for n, v in context.threshold_views.items() if context.rubric.thresholds[n].public}
-    for folder, audience, shown in (
-        (folders[0], Audience.STUDENT, public),
-        (folders[1], Audience.STAFF, context.threshold_views),
+    for folder, audience, sees, shown in (
+        (folders[0], Reader.STUDENT, reader, public),
+        (folders[1], Reader.STAFF, Audience.STAFF, context.threshold_views),
     ):
         page = student_report(
-            replace(result, score=redact(result.score, audience)),
+            replace(result, score=redact(result.score, sees)),
             evidence,
             view,
             audience=audience,
@@ -309,14 +308,32 @@ def write_reports(context: Context, result: Result, standing: Standing | None, f
             images=context.test_set,
             standing=standing,
         )
-        _write(folder / _name_of(result), page)
+        path = folder / _name_of(result)
+        if not shows(path, page):
+            pdf_of(path).unlink(missing_ok=True)
+        _write(path, page)
 
 
 def _write_stand_in(context: Context, result: Result, folders: tuple[Path, Path]) -> None:
     """A page of one sentence where the report failed."""
-    words = escape(context.catalogue(context.language_of(result.language)).render(GRADER_FAILED))
+    words = escape(context.catalogue(context.language_of(result.language, result.student)).render(GRADER_FAILED))
     for folder in folders:
-        _write(folder / _name_of(result), _STAND_IN.format(words=words))
+        path = folder / _name_of(result)
+        pdf_of(path).unlink(missing_ok=True)
+        _write(path, _STAND_IN.format(words=words))
+
+
+def pdf_of(page: Path) -> Path:
+    """Where the PDF of a report lies; where there is one, it was made of the page as it is."""
+    return page.with_suffix(".pdf")
+
+
+def shows(path: Path, page: str) -> bool:
+    """Whether ``path`` says ``page``, to the byte."""
+    try:
+        return path.read_bytes() == page.encode()
+    except OSError:
+        return False
 
 
 def _write(path: Path, text: str) -> None:

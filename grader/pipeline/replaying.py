@@ -12,6 +12,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,11 +50,14 @@ def keep_reference_trainings(
         mark = store / f"recorded-{_conditions(context, reference)}"
         if mark.exists():
             continue
-        with tempfile.TemporaryDirectory(prefix=scratch_prefix("reference")) as folder:
+        with (
+            suppress(Exception),
+            tempfile.TemporaryDirectory(prefix=scratch_prefix("reference"), ignore_cleanup_errors=True) as folder,
+        ):
             request = replace(context.execution_request(), runtime="keras3", replay_into=store)
             work = plan_work(context, reference, Path(folder) / "evidence", request)
             execution = run_work(work, tell=tell, cancelled=cancelled)
-        mark.write_text(f"{execution.outcome.value}\n", "ascii")
+            mark.write_text(f"{execution.outcome.value}\n", "ascii")
 
 
 def _language(context: Context, attempt: Attempt) -> str:

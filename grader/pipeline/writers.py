@@ -22,6 +22,7 @@ from grader.model import Result
 from grader.pipeline.context import Context, open_context
 from grader.reporting import Standing
 from grader.rubric import Course
+from grader.scoring import Audience
 from grader.store.records import decode, encode
 
 LEAST_A_PROCESS = 25
@@ -30,8 +31,9 @@ _GRACE_S = 10.0
 
 Folders = tuple[Path, Path]
 """Where an attempt's pages go: that for its student, and that for staff."""
-Piece = tuple[Result, Standing | None, Folders]
-Write = Callable[[Context, Result, Standing | None, Folders], None]
+Piece = tuple[Result, Standing | None, Folders, Audience]
+"""``Audience``: what the page for the student shows."""
+Write = Callable[[Context, Result, Standing | None, Folders, Audience], None]
 
 
 class _Opening(Struct, frozen=True):
@@ -45,6 +47,7 @@ class _Asked(Struct, frozen=True):
     result: str
     standing: Standing | None
     folders: Folders
+    reader: Audience
 
 
 def write_all(context: Context, write: Write, work: Sequence[Piece]) -> list[str | None]:
@@ -75,7 +78,7 @@ class _Helper:
     def __init__(self, context: Context, work: Sequence[Piece]) -> None:
         self._n = len(work)
         opening = _Opening(context.settings, context.assignment.id, context.course.root, context.public_only)
-        asked = (_Asked(encode(result), standing, folders) for result, standing, folders in work)
+        asked = (_Asked(encode(result), standing, folders, reader) for result, standing, folders, reader in work)
         lines = b"".join(msgspec.json.encode(line, enc_hook=str) + b"\n" for line in (opening, *asked))
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -100,7 +103,8 @@ class _Helper:
     def _listen(self) -> None:
         assert self._process.stdout  # noqa: S101 - it is a pipe
         for line in self._process.stdout:
-            self._said.append(json.loads(line))
+            if line.endswith(b"\n"):  # else it was killed while it wrote this
+                self._said.append(json.loads(line))
 
     def faults(self) -> list[str | None]:
         """Of the first pieces, all of them unless it was killed."""
@@ -117,7 +121,7 @@ class _Helper:
 def _asked(lines: Iterator[bytes]) -> Iterator[Piece]:
     for line in lines:
         asked = msgspec.json.decode(line, type=_Asked, dec_hook=_path)
-        yield decode(asked.result, Result), asked.standing, asked.folders
+        yield decode(asked.result, Result), asked.standing, asked.folders, asked.reader
 
 
 def _path(kind: type, value: str) -> object:

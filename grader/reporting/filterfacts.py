@@ -17,19 +17,19 @@ from grader.reporting.words import Words
 IMAGES_TRIED = 100
 
 
-class HasWeights(Protocol):
+class HasConvolutions(Protocol):
     """Evidence, or what stands in for it."""
 
-    def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
+    def convolutions(self, name: str) -> list[npt.NDArray[np.generic]]:
         """:raises EvidenceError: missing or malformed."""
 
 
-def filter_sentences(words: Words, evidence: HasWeights, fit: Fit, images: TestSet | None) -> tuple[str, ...]:
+def filter_sentences(words: Words, evidence: HasConvolutions, fit: Fit, images: TestSet | None) -> tuple[str, ...]:
     """How much the filters changed, whether all are alive, and whether they are more than noise; empty if unknown."""
     if fit.weights_before is None or fit.weights_after is None:
         return ()
     try:
-        before, after = (first_kernel(evidence.weights(name)) for name in (fit.weights_before, fit.weights_after))
+        before, after = (first_kernel(evidence.convolutions(name)) for name in (fit.weights_before, fit.weights_after))
     except EvidenceError:
         return ()
     facts = filter_facts(before[0], after[0]) if before and after else None

@@ -164,16 +164,16 @@ def _series(logs: Iterable[Mapping[str, float | None]], name: str) -> list[float
 
 
 class ReadOnce:
-    """Weights of one training, which several figures look at."""
+    """Kernels and biases of one training, which several figures look at."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._read: dict[str, list[npt.NDArray[np.generic]]] = {}
 
-    def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
-        """As :meth:`grader.evidence.Evidence.weights`."""
+    def convolutions(self, name: str) -> list[npt.NDArray[np.generic]]:
+        """As :meth:`grader.evidence.Evidence.convolutions`."""
         if name not in self._read:
-            self._read[name] = self._evidence.weights(name)
+            self._read[name] = self._evidence.convolutions(name)
         return self._read[name]
 
 
@@ -182,7 +182,7 @@ def _filters(words: Words, evidence: ReadOnce, fit: Fit) -> tuple[tuple[tuple[st
     if not _is_convolutional(fit) or not (fit.weights_before and fit.weights_after):
         return None
     try:
-        pair = [_kernel(evidence.weights(name)) for name in (fit.weights_before, fit.weights_after)]
+        pair = [_kernel(evidence.convolutions(name)) for name in (fit.weights_before, fit.weights_after)]
     except EvidenceError:
         return None
     if pair[0] is None or pair[1] is None:

@@ -22,8 +22,8 @@ _SEES = {
     Audience.STAFF: set(Visibility),
 }
 
-# An accusation is a person's to make, and `similar` tells of somebody else's work.
-_STAFF_FLAGS = {FlagKind.TAMPERING, FlagKind.SIMILAR}
+# A suspicion is a person's to judge first, and `similar` tells of somebody else's work.
+_STAFF_FLAGS = {FlagKind.TAMPERING, FlagKind.STALE_OUTPUTS, FlagKind.SIMILAR}
 
 HIDDEN = {
     Visibility.AFTER_DUE: Text("What was checked here is shown after the due date."),

@@ -26,13 +26,16 @@
   addEventListener("pageshow", () => { sent = false; });
   addEventListener("beforeunload", (e) => { if (dirty && !sent) e.preventDefault(); });
   const follow = (link) => { if (link) link.click(); };
+  const conflict = document.getElementById("conflict");
   document.addEventListener("keydown", (e) => {
+    if (conflict && e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); form.requestSubmit(); return; }
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
     const at = document.activeElement;
     if (e.key === "Escape" && typing(at)) { at.blur(); return; }
     if (e.key === "Enter" && !e.shiftKey && (at === form.elements.own || at === points || (at && at.matches("#mark [type=checkbox]")) || at === document.body)) {
       e.preventDefault();
-      form.requestSubmit();
+      if (conflict) conflict.focus(); // whoever meant the next answer must not overwrite a colleague's points
+      else form.requestSubmit();
       return;
     }
     if (typing(at)) return;
@@ -41,6 +44,7 @@
     else if (e.key === "ArrowLeft") follow(page.querySelector(".keys [rel=prev]"));
     else if (e.key === "ArrowRight") follow(page.querySelector(".keys [rel=next]"));
     else if (e.key === ".") { points.focus(); points.select(); }
+    else if (e.key === "x" && conflict) { dirty = false; follow(document.getElementById("leave")); }
     else if (e.key === "c") form.elements.own.focus();
     else if (e.key === "z") { const undo = document.getElementById("undo"); if (undo) { sent = true; undo.requestSubmit(); } else follow(document.getElementById("undo-last")); }
     else return;

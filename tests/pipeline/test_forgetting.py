@@ -13,7 +13,7 @@ from grader.errors import UsageError
 from grader.model import Attempt, Execution, ExecutionOutcome, Result, Status, Student
 from grader.pipeline import open_context, publish
 from grader.pipeline.forgetting import DELETIONS_FILE, forget_student
-from grader.pipeline.publish import ROSTER_FILE
+from grader.pipeline.languages import ROSTER_FILE
 from grader.scoring.scores import summed
 
 NAMES = {"21X4001": "Aoki Aya", "21X4002": "Baba Ken"}
@@ -79,6 +79,15 @@ def test_nobody_of_that_name_changes_nothing(workspace, settings):
     with pytest.raises(UsageError, match="nobody"):
         forget_student(settings, "someone")
     assert everything(workspace).keys() == before.keys()
+
+
+def test_a_list_that_cannot_be_read_takes_the_old_dashboard_away(workspace, settings, monkeypatch):
+    def publish(context, **_):
+        raise UsageError("late.toml names a file that is no list")
+
+    monkeypatch.setattr("grader.pipeline.forgetting.publish", publish)
+    assert forget_student(settings, "21X4001").unpublished == ("b2-1",)
+    assert not (workspace / "dashboard" / "b2-1.html").exists()
 
 
 def test_the_command_asks_first_and_names_what_it_kept(workspace):

@@ -10,7 +10,8 @@ import pytest
 from grader.config import load_settings
 from grader.errors import UsageError
 from grader.model import Student
-from grader.pipeline.importing import import_archive, kept_attempts, kept_roster, store_roster
+from grader.pipeline.importing import import_archive, kept_attempts
+from grader.pipeline.languages import kept_roster, store_roster
 from grader.pipeline.lateness import read_handins
 
 WORKSHEET = (

@@ -123,7 +123,7 @@ def test_reports_of_several_attempts_say_which_one_counts(context):
     published = publish(context)
     earlier, later = (published.paths[r.digest, r.source].read_text("utf-8") for r in (first, last))
     assert "This attempt does not count" in earlier
-    assert 'Attempt 2 counts for the grade. <a href="1-2.html">' in earlier
+    assert 'Attempt 2 counts for the grade. <a class="noprint" href="1-2.html">' in earlier
     assert "attempt 2 of 2" in later
     assert "This attempt counts." in later
     assert "attempt" not in (context.workspace / "reports/b2-1/2.html").read_text("utf-8").split("<main")[1]
@@ -135,7 +135,7 @@ def test_the_attempt_that_a_person_chose_is_the_one_that_counts(context):
     published = publish(context)
     earlier, later = (published.paths[r.digest, r.source].read_text("utf-8") for r in (first, last))
     assert "This attempt counts." in earlier
-    assert 'Attempt 1 counts for the grade. <a href="1.html">' in later
+    assert 'Attempt 1 counts for the grade. <a class="noprint" href="1.html">' in later
 
 
 def test_only_a_fault_of_ours_or_an_unreadable_file_leaves_an_attempt_without_a_grade(context):
