@@ -27,6 +27,7 @@ IMAGE_LIMIT_BYTES = 200_000
 # Options of programs that are not ours, and pytest's own with which authors run a rubric.
 FOREIGN_OPTIONS = {"--help", "--version", "--pdb", "--evidence", "--language", "--data-dir"}
 FOREIGN_OPTIONS |= {"--tls-ca-file", "--tls-cert", "--tls-key", "--no-dashboard"}  # of Dask
+FOREIGN_OPTIONS |= {"--no-sandbox"}  # of Chromium
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 

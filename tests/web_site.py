@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.testclient import TestClient
 from web_class import World
 
 from grader.store import Role
+from grader.web.application import make_app
 from grader.web.ask import COOKIE
 from grader.web.credentials import csrf_token, digest, hashed, new_secret
+from grader.web.options import ServeOptions
 
 PASSWORD = "correct horse battery"
 HASH = hashed(PASSWORD)
@@ -30,6 +32,7 @@ class Site:
 
     world: World
     app: Any
+    others: list[Site] = field(default_factory=list)
 
     @property
     def book(self) -> Any:
@@ -43,6 +46,11 @@ class Site:
             self.book.accounts.start_session(self.book.accounts.named(name).id, digest(secret), "2999-01-01")
             client.cookies.set(COOKIE, secret, domain="localhost.local")
         return client
+
+    def another(self) -> Site:
+        """Another server over the same workspace and gradebook."""
+        self.others.append(Site(self.world, make_app(self.world.settings, ServeOptions())))
+        return self.others[-1]
 
     def attempt(self, k: int, number: int = 1, assignment: str = "b2-1") -> int:
         """Id of an attempt of student ``k``."""

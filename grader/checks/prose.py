@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=[^\d\W]\.)(?=\s)|\n")
@@ -73,6 +74,7 @@ class GivenText:
         self._digests = frozenset(digests)
         self._plain = [n for s in plain if len(n := normalised(s)) >= 4]
         self._joined = "".join(self._plain)
+        self._letters = [Counter(n) for n in self._plain]
 
     def __contains__(self, sentence: str) -> bool:
         """Whether ``sentence`` was handed out: word for word, as a part, or with a few characters changed."""
@@ -85,9 +87,15 @@ class GivenText:
     def _close(self, text: str) -> bool:
         if text in self._joined:
             return True
+        letters = Counter(text)
         matcher = SequenceMatcher(None, "", text, autojunk=False)  # it keeps what it finds out about its second text
-        near = (g for g in self._plain if abs(len(g) - len(text)) <= 0.3 * max(len(g), len(text)))
-        return any(_ratio_reaches(matcher, g) for g in near)
+        for given, its_letters in zip(self._plain, self._letters, strict=True):
+            needed = SIMILAR * (len(given) + len(text)) / 2 - 1e-9
+            if min(len(given), len(text)) >= needed and _n_common(letters, its_letters) >= needed:
+                matcher.set_seq1(given)
+                if matcher.ratio() >= SIMILAR:
+                    return True
+        return False
 
     def seen_in(self, texts: Iterable[str]) -> GivenText:
         """The same, with those handed-out sentences in full that occur in ``texts``."""
@@ -95,6 +103,6 @@ class GivenText:
         return GivenText(self._digests, found)
 
 
-def _ratio_reaches(matcher: SequenceMatcher[str], given: str) -> bool:
-    matcher.set_seq1(given)
-    return matcher.real_quick_ratio() >= SIMILAR and matcher.quick_ratio() >= SIMILAR and matcher.ratio() >= SIMILAR
+def _n_common(one: Mapping[str, int], other: Mapping[str, int]) -> int:
+    """Letters that both have, whatever their order: what matches in their order can be no more."""
+    return sum(min(n, other.get(letter, 0)) for letter, n in one.items())

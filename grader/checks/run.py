@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -46,7 +47,7 @@ def run_checks(
     :param room: keeps the process for the next call; without one it ends with this call.
     :raises CourseError: an assignment or rubric cannot be loaded.
     """
-    rubrics = {(r.course_dir, r.assignment): Course(r.course_dir).rubric(r.assignment) for r in requests}
+    rubrics = {(course, ident): Course(course).rubric(ident) for course, ident in {_rubric_of(r) for r in requests}}
     place = room or Room(python=python)
     try:
         answers = place.judge(requests, timeout_s) if requests else []
@@ -57,8 +58,12 @@ def run_checks(
     for request, (said, why) in zip(requests, answers, strict=True):
         found = _findings(said)
         found.faults += [why] if why else []
-        made.append(checked(request, rubrics[request.course_dir, request.assignment], found))
+        made.append(checked(request, rubrics[_rubric_of(request)], found))
     return made
+
+
+def _rubric_of(request: CheckRequest) -> tuple[Path, str]:
+    return request.course_dir, request.assignment
 
 
 def _findings(said: bytes) -> _Findings:

@@ -30,8 +30,14 @@ _FROZEN = re.compile(r"Non-trainable params:\s*([\d,]{1,30})")
 _LAYER = re.compile(r"\(([A-Z][A-Za-z0-9]+)")
 _NO_LAYER = frozenset({"None", "InputLayer", "Type", "B", "KB", "MB", "GB"})
 _NESTED = frozenset({"model", "functional", "sequential"})
-_NUMBER_WORDS = re.compile(r"\b(?:nan|inf|true|false|none)\b|(?<=\d)e(?=[+-]?\d)", re.IGNORECASE)
-_HIDES_OUTPUT = re.compile(r"clear_output|%%capture|redirect_stdout|Streaming output truncated")
+_STEPS = re.compile(r"^\s*\d{1,9}/(\d{1,9}) (?=\[|━|- )", re.MULTILINE)
+_NUMBER_WORDS = re.compile(
+    r"\bv?\d+(?:\.\d+)+[-+.\w]*|\b(?:nan|inf|true|false|none)\b|(?<=\d)e(?=[+-]?\d)",  # 2.4.0-tf, v2.2.0-rc4-8-g2b96
+    re.IGNORECASE,
+)
+_HIDES_OUTPUT = re.compile(
+    r"clear_output|%%capture|redirect_stdout|Streaming output truncated|IOPub (?:data|message) rate exceeded"
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ def stale_outputs(saved: Sequence[SavedCell], cells: Sequence[NotebookCell], fit
     :param fits: trainings of the fresh run; shortened ones say nothing about epochs.
     """
     trainings = list(fits)
+    counted = any(cell.count is not None for cell in saved)
+    # Where no bars agree, the data may be a stand-in, or rows were counted, as before TensorFlow 2.2.
+    same_data = any(_steps(s.text) & _steps(c.printed) for s, c in zip(saved, cells, strict=False))
     found: list[Stale] = []
     clean = True  # nothing has gone wrong before this cell: it ran on what the notebook says
     for before, cell in zip(saved, cells, strict=False):
@@ -57,14 +66,13 @@ def stale_outputs(saved: Sequence[SavedCell], cells: Sequence[NotebookCell], fit
         if before.text.strip() and before.error is None:
             message = _hidden_state(cell, cells)
             if cell.outcome is CellOutcome.OK and clean and not before.cut:
-                message = _contradiction(before, cell, trainings)
+                message = _other_model(before, cell) or _other_epochs(before, cell, trainings)
+                message = message or (_other_steps(before, cell, trainings) if same_data else None)
+                if before.count is not None or not counted:  # saved while it ran, or cut off: it may have gone on
+                    message = message or _other_text(before, cell)
             found += [Stale(cell.index, message)] if message else []
         clean = clean and cell.outcome is CellOutcome.OK
     return tuple(found[:FINDINGS_LIMIT])
-
-
-def _contradiction(before: SavedCell, cell: NotebookCell, fits: Sequence[Fit]) -> Text | None:
-    return _other_model(before, cell) or _other_epochs(before, cell, fits) or _other_text(before, cell)
 
 
 def out_of_order(saved: Sequence[SavedCell]) -> bool:
@@ -96,17 +104,7 @@ def _other_model(before: SavedCell, cell: NotebookCell) -> Text | None:
         return None
     for old, new in zip(then, now, strict=True):
         if not _same_model(old, new):
-            return Text(
-                "The summary of the model saved in cell {place} has {then} parameters in {then_layers} layers; "
-                "the code builds {now} in {now_layers}.",
-                {
-                    "place": cell.index + 1,
-                    "then": old.params,
-                    "now": new.params,
-                    "then_layers": len(old.layers),
-                    "now_layers": len(new.layers),
-                },
-            )
+            return _difference(cell.index + 1, old, new)
     return None
 
 
@@ -121,6 +119,32 @@ class _Summary:
         return self.trainable + self.frozen
 
 
+def _difference(place: int, old: _Summary, new: _Summary) -> Text:
+    """What a person sees first: a kind of layer, how much is frozen, or the size."""
+    other = next(((a, b) for a, b in zip(old.layers, new.layers, strict=False) if not _same_layer(a, b)), None)
+    if other and len(old.layers) == len(new.layers):
+        return Text(
+            "The summary saved in cell {place} has the layer {then} where the code builds {now}.",
+            {"place": place, "then": other[0][:80], "now": other[1][:80]},
+        )
+    if old.params == new.params and len(old.layers) == len(new.layers):
+        return Text(
+            "The summary saved in cell {place} has {then} trainable parameters; the code builds {now}.",
+            {"place": place, "then": old.trainable, "now": new.trainable},
+        )
+    return Text(
+        "The summary of the model saved in cell {place} has {then} parameters in {then_layers} layers; "
+        "the code builds {now} in {now_layers}.",
+        {
+            "place": place,
+            "then": old.params,
+            "now": new.params,
+            "then_layers": len(old.layers),
+            "now_layers": len(new.layers),
+        },
+    )
+
+
 def _summaries(text: str) -> list[_Summary]:
     """Tables that ``model.summary()`` printed, of either generation of Keras. Totals may count the optimizer's."""
     found, start = [], 0
@@ -128,7 +152,7 @@ def _summaries(text: str) -> list[_Summary]:
     for match in _TRAINABLE.finditer(plain):
         frozen = _FROZEN.search(plain, match.end())
         table = plain[start : match.start()]
-        layers = tuple(n.lower() for n in _LAYER.findall(table) if n not in _NO_LAYER)
+        layers = tuple(name for name in _LAYER.findall(table) if name not in _NO_LAYER)
         start = match.end()
         if frozen:
             found.append(_Summary(layers, _integer(match[1]), _integer(frozen[1])))
@@ -150,6 +174,7 @@ def _same_model(then: _Summary, now: _Summary) -> bool:
 
 
 def _same_layer(one: str, other: str) -> bool:
+    one, other = one.lower(), other.lower()
     return one.startswith(other) or other.startswith(one) or {one, other} <= _NESTED
 
 
@@ -163,6 +188,23 @@ def _other_epochs(before: SavedCell, cell: NotebookCell, fits: Iterable[Fit]) ->
     return Text(
         "The progress saved in cell {place} is of {then} epochs; the code trains for {now}.",
         {"place": cell.index + 1, "then": max(logged), "now": max(n for n in planned if n is not None)},
+    )
+
+
+def _steps(text: str) -> set[int]:
+    """What progress bars count to, of either generation of Keras."""
+    return set(map(int, _STEPS.findall(_ANSI.sub("", text))))
+
+
+def _other_steps(before: SavedCell, cell: NotebookCell, fits: Iterable[Fit]) -> Text | None:
+    """Bars that count to something far from what they count to now: other data, or other batches."""
+    then, now = _steps(before.text), _steps(cell.printed)
+    capped = any(f.capped for f in fits if f.cell == cell.index)
+    if not then or not now or capped or any(n / 2 < m < n * 2 for n in now for m in then):
+        return None
+    return Text(
+        "The progress saved in cell {place} counts to {then}; the code counts to {now}: other data, or other batches.",
+        {"place": cell.index + 1, "then": max(then), "now": max(now)},
     )
 
 
@@ -187,7 +229,10 @@ def _other_text(before: SavedCell, cell: NotebookCell) -> Text | None:
 
 
 def _foreign_line(then: str, cell: NotebookCell, tree: ast.Module) -> str | None:
-    """A saved line whose words differ, where all words of the fresh run stand in the cell's own strings."""
+    """A saved line whose words differ, where all words of the fresh run stand in the cell's own strings.
+
+    Without a digit in the fresh line the value printed may be an empty list or text, which has words elsewhere.
+    """
     old, new = (
         [line.strip() for line in _folded(text, keep_lines=True).splitlines() if line.strip()]
         for text in (then, cell.printed)
@@ -195,7 +240,8 @@ def _foreign_line(then: str, cell: NotebookCell, tree: ast.Module) -> str | None
     constants = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
     if len(old) != len(new) or not set(_words("\n".join(new))) <= set(_words("\n".join(map(_folded, constants)))):
         return None
-    return next((a for a, b in zip(old, new, strict=True) if _words(a) != _words(b)), None)
+    pairs = zip(old, new, strict=True)
+    return next((a for a, b in pairs if _words(a) != _words(b) and re.search(r"\d", b)), None)
 
 
 def _words(text: str) -> list[str]:

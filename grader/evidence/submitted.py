@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def saved_cells(notebook: Mapping[str, Any], fold: Callable[[str], str]) -> tupl
 
 def _saved(cell: Mapping[str, Any], fold: Callable[[str], str], limit: int) -> SavedCell:
     outputs = [o for o in cell.get("outputs") or () if isinstance(o, Mapping)]
-    text = "\n".join(filter(None, map(_plain, outputs)))
+    # Without a front end a stream is saved in the pieces that it came in, which may overwrite each other.
+    pieces = groupby(outputs, key=lambda o: o.get("name") if o.get("output_type") == "stream" else id(o))
+    text = "\n".join(filter(None, ("".join(map(_plain, piece)) for _, piece in pieces)))
     folded = fold(text[: 20 * limit])
     errors = [str(o.get("ename") or "error")[:200] for o in outputs if o.get("output_type") == "error"]
     count = cell.get("execution_count")

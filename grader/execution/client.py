@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from nbclient import NotebookClient
-from nbformat import NotebookNode
+from nbclient.exceptions import CellExecutionComplete
+from nbformat import NotebookNode, ValidationError
 
 from grader.execution.terminal import Terminal, fold
 
@@ -42,9 +43,23 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
         self._terminals: dict[tuple[int, str], Terminal] = {}
         self._streams: dict[tuple[int, str], NotebookNode] = {}
         self.cut_cells: set[int] = set()
+        self.odd_cells: set[int] = set()
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        """Leaves out a message that is not as Jupyter's are: ``display(raw=True)`` sends whatever the notebook says."""
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
+            self.odd_cells.add(cell_index)
+            return None
 
     def output(self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         """Keeps one output: streams folded into one piece a stream, rich ones while there is room."""
+        if self.clear_before_next_output:  # clear_output(wait=True) came before this one
+            self.clear_before_next_output = False
+            outs[:] = []
+            self.clear_display_id_mapping(cell_index)
+            self._forget(outs, cell_index)
         if msg["msg_type"] == "stream":
             return self._stream(outs, str(msg["content"].get("name")), str(msg["content"].get("text")), cell_index)
         size = sum(len(str(v)) for v in (msg["content"].get("data") or {}).values())
@@ -70,6 +85,9 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
     def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
         """``clear_output`` also forgets what was folded so far."""
         super().clear_output(outs, msg, cell_index)
+        self._forget(outs, cell_index)
+
+    def _forget(self, outs: list[NotebookNode], cell_index: int) -> None:
         for key in [k for k in self._streams if k[0] == cell_index]:
             if not any(out is self._streams[key] for out in outs):
                 del self._streams[key], self._terminals[key]

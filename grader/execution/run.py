@@ -19,6 +19,7 @@ import msgspec
 import nbformat
 from nbclient.exceptions import DeadKernelError
 
+from grader.evidence.archive import put_in_place
 from grader.evidence.submitted import saved_cells, write_saved
 from grader.execution.client import CappedClient
 from grader.execution.collect import claimed_facts, collect_claims, collect_replays
@@ -50,6 +51,8 @@ from grader.warm import WarmFailure
 
 GRACE_S = 10.0
 FINISH_LIMIT_S = 120.0
+_CUT = Text("Some output of cells {cells} was left out: there was too much of it.")
+_ODD = Text("Some output of cells {cells} was left out: it is of no kind that a notebook can hold.")
 _LABEL = re.compile(r"^\s*#\s*\[\s*(\d+-\d+)\s*\]")
 
 
@@ -75,18 +78,8 @@ def execute(
     else:
         execution = _run(attempt, request, partial, tell, cancelled)
     (partial / "execution.json").write_bytes(msgspec.json.encode(execution))
-    _replace(partial, directory)
+    put_in_place(partial, directory)
     return execution
-
-
-def _replace(partial: Path, directory: Path) -> None:
-    """Puts the finished folder in place; a reader sees the old one or the new one."""
-    old = directory.with_name(f".{directory.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        directory.rename(old)
-    partial.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _run(
@@ -330,10 +323,11 @@ class _Run:
         if outcome is None:
             failed = any(c.outcome is CellOutcome.ERROR for c in self.cells)
             outcome = ExecutionOutcome.CELL_ERROR if failed else ExecutionOutcome.OK
-        notes = []
-        if self.client.cut_cells:
-            cells = ", ".join(f"#{i + 1}" for i in sorted(self.client.cut_cells)[:10])
-            notes.append(Text("Some output of cells {cells} was left out: there was too much of it.", {"cells": cells}))
+        notes = [
+            replace(sentence, params={"cells": ", ".join(f"#{i + 1}" for i in sorted(cells)[:10])})
+            for sentence, cells in ((_CUT, self.client.cut_cells), (_ODD, self.client.odd_cells))
+            if cells
+        ]
         if outcome is ExecutionOutcome.MEMORY:
             notes.append(
                 Text("The memory limit of {limit} MiB was exceeded.", {"limit": self.request.memory_limit_mib})

@@ -81,10 +81,10 @@ def _precise(moment: str) -> str | None:
     """With the zone and the parts of a second that the standard wants."""
     try:
         parsed = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    except ValueError:
+        zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
         return None
-    zoned = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _members(path: Path) -> Finder[str]:

@@ -22,7 +22,8 @@ ONLY_HERE = Text("Nothing was run again. Before you hand in, {command} runs the 
 NO_GRADE = Text("Public criteria only. This is no grade.")
 _SHARES = ("accuracy", "threshold", "share", "drop", "quoted", "reference")
 _MEASURED_LIMIT = 6
-_BORDER = "border:1px solid currentColor;border-radius:6px;padding:.6em 1em;margin:.4em 0;max-width:60em"
+_BORDER = "border:1px solid currentColor;border-radius:6px;padding:.4em 1em;margin:.4em 0;max-width:60em"
+_HANGING = "margin:.4em 0;padding-left:1.5em;text-indent:-1.5em"  # below a sign all lines begin alike
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,17 @@ class Item:
 
 @dataclass(frozen=True)
 class Card:
-    """Headline, notes, criteria, and what comes last. Everything is plain text and is escaped here."""
+    """Headline, notes, good news, criteria, and what comes last. Everything is plain text and is escaped here."""
 
     language: str
     headline: str
     items: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        lines = [self.headline, *(f"! {note}" for note in self.notes)]
+        lines = [self.headline, *(f"! {note}" for note in self.notes), *(f"✓ {text}" for text in self.good)]
         for item in self.items:
             lines.append(f"{item.sign} {item.title}: {item.outcome}")
             lines += [f"    {text}" for text in (item.measured, *item.lines) if text]
@@ -56,13 +58,14 @@ class Card:
         return isolated("\n".join([*lines, *self.last]))
 
     def _repr_html_(self) -> str:
-        notes = "".join(f"<p>⚠ {_safe(note)}</p>" for note in self.notes)
+        signed = [*(("⚠", note) for note in self.notes), *(("✓", text) for text in self.good)]
+        notes = "".join(f"<p style='{_HANGING}'>{sign} {_safe(text)}</p>" for sign, text in signed)
         items = "".join(map(_item, self.items))
-        last = "".join(f"<p><small>{_safe(text)}</small></p>" for text in self.last)
-        body = f"<ul style='list-style:none;padding:0'>{items}</ul>" if items else ""
+        last = f"<p style='margin:.4em 0'><small>{'<br>'.join(map(_safe, self.last))}</small></p>" if self.last else ""
+        body = f"<ul style='list-style:none;padding:0;margin:0'>{items}</ul>" if items else ""
         return (
             f"<section lang='{escape(self.language)}' aria-label='{_safe(self.headline)}' style='{_BORDER}'>"
-            f"<p><strong>{_safe(self.headline)}</strong></p>{notes}{body}{last}</section>"
+            f"<p style='margin:.4em 0'><strong>{_safe(self.headline)}</strong></p>{notes}{body}{last}</section>"
         )
 
 
@@ -74,7 +77,7 @@ def _item(item: Item) -> str:
     said = "".join(f"<br>{_safe(text)}" for text in (item.measured, *item.lines) if text)
     tries = "".join(f"<br>→ {_safe(text)}" for text in item.hints)
     head = f"<span aria-hidden='true'>{item.sign}</span> <strong>{_safe(item.title)}</strong>: {_safe(item.outcome)}"
-    return f"<li style='margin:.4em 0'>{head}{said}{tries}</li>"
+    return f"<li style='{_HANGING}'>{head}{said}{tries}</li>"
 
 
 def check_card(judged: Judged, only: Collection[str] = ()) -> Card:

@@ -67,7 +67,10 @@ class Extension:
 
     def magic(self, line: str) -> None:
         """``%grader check [CRITERION ...]``, ``submit-ready [NOTEBOOK]``, ``use FILE.kit|ASSIGNMENT [--lang L]``."""
-        words = shlex.split(line)
+        try:
+            words = shlex.split(line)
+        except ValueError:  # a quotation mark that is not closed
+            words = line.split()
         match words[:1]:
             case ["check"]:
                 self.check(*words[1:])
@@ -134,7 +137,7 @@ class Extension:
                 card = self._say(missing.text)
             except UsageError as error:
                 card = Card(self.catalogue.language, str(error))
-            except (GraderError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            except Exception as error:
                 card = self._say(FAULT, detail=f"{type(error).__name__}: {error}"[:500])
         if card is not None:
             from IPython.display import display

@@ -1,6 +1,6 @@
 """A process of its own that runs a notebook in the quick budget: ``python -m grader.notebook.fresh REQUEST RESULT``.
 
-A kernel has an event loop and an ZeroMQ context of its own, in which no other kernel should be started.
+A kernel has an event loop and a ZeroMQ context of its own, in which no other kernel should be started.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from grader.checks.sources import defined_names
 from grader.model import CellOutcome, CellRun, Outcome, Result, Text
 from grader.notebook.card import FRESH_HEADLINE, NO_GRADE, Card, counts, items_of
 from grader.notebook.chosen import NotChosen, Opened, notebook_settings, stamp_of
@@ -33,6 +34,7 @@ HIDDEN = Text(
     "Cell {cell} stops in a fresh run: {name} exists in this kernel, but no cell above makes it. "
     "A cell was probably deleted, or ran in another order."
 )
+FOLLOWS = Text("Cell {cell} stops because cell {first} stopped: {name} is made there.")
 BREAKS_ONLY_FRESH = Text("Cell {cell} ran here, but stops in a fresh run: {error}")
 BREAKS = Text("Cell {cell} stops: {error}")
 MISSING = Text("Cells of the handout are missing: {cells}.")
@@ -62,11 +64,10 @@ def ready(opened: Opened, language: str | None, file: Path, notebook: Mapping[st
         notes = [*unsaved(kernel.ran, cells), *breaks(result.execution.cells, cells, kernel)]
         notes += [*missing(notebook), *([] if result.student.id else [NO_HEADER]), *result.conflicts]
         notes += [Text(LOST.id, {"title": criterion_title(view, i)}) for i in lost(result, kernel.passed)]
-        if not any(run.outcome is CellOutcome.ERROR for run in result.execution.cells):
-            notes.append(FINE)
-        last = [words.render(text) for text in (counts(shown), SHORT, NO_GRADE)]
+        stopped = any(run.outcome is CellOutcome.ERROR for run in result.execution.cells)
         headline = words.render(Text(FRESH_HEADLINE.id, {"file": file.name}))
-        return Card(result.language, headline, items_of(view, shown), tuple(map(words.render, notes)), tuple(last))
+        said = (notes, (SAVE_FIRST, counts(shown), SHORT, NO_GRADE), () if stopped else (FINE,))
+        return Card(result.language, headline, items_of(view, shown), *(tuple(map(words.render, s)) for s in said))
 
 
 class Kernel:
@@ -105,20 +106,22 @@ def unsaved(ran: Sequence[Ran], cells: Sequence[Mapping[str, Any]]) -> list[Text
         holds = [named] if named is not None else code
         plain = Ran(last.number, last.source)  # by its text alone
         n += not any(same_cell(plain, cell) for cell in holds)
-    return [Text(SAVE.id, {"n": n})] if n else [SAVE_FIRST]
+    return [Text(SAVE.id, {"n": n})] if n else []
 
 
 def breaks(runs: Sequence[CellRun], cells: Sequence[Mapping[str, Any]], kernel: Kernel) -> list[Text]:
     """Each cell that stopped in the fresh run; which of them ran here; which miss a name that only this kernel has."""
     well = [group[-1] for group in latest_runs(kernel.ran) if group[-1].error_name is None]
     found = []
-    for run in runs:
-        if run.outcome not in (CellOutcome.ERROR, CellOutcome.TIMEOUT) or run.index >= len(cells):
-            continue
-        name = f"[{run.label}]" if run.label else f"#{run.index + 1}"
+    stopped = [r for r in runs if r.outcome in (CellOutcome.ERROR, CellOutcome.TIMEOUT) and r.index < len(cells)]
+    for run in stopped:
+        name = _named(run)
         error = ": ".join(part for part in (run.error_name, run.error_value) if part)[:200] or str(run.outcome)
         undefined = _UNDEFINED.search(run.error_value or "") if run.error_name == "NameError" else None
-        if undefined and undefined[1] in kernel.names:
+        above = [r for r in stopped if r.index < run.index]
+        if undefined and (maker := _maker(undefined[1], above, cells)):
+            found.append(Text(FOLLOWS.id, {"cell": name, "first": _named(maker), "name": undefined[1]}))
+        elif undefined and undefined[1] in kernel.names:
             found.append(Text(HIDDEN.id, {"cell": name, "name": undefined[1]}))
         elif any(same_cell(ran, cells[run.index]) for ran in well):
             found.append(Text(BREAKS_ONLY_FRESH.id, {"cell": name, "error": error}))
@@ -127,10 +130,20 @@ def breaks(runs: Sequence[CellRun], cells: Sequence[Mapping[str, Any]], kernel: 
     return found
 
 
+def _named(run: CellRun) -> str:
+    return f"[{run.label}]" if run.label else f"#{run.index + 1}"
+
+
+def _maker(name: str, stopped: Sequence[CellRun], cells: Sequence[Mapping[str, Any]]) -> CellRun | None:
+    """The cell that would have made ``name``, had it not stopped."""
+    return next((run for run in stopped if name in (defined_names([text_of(cells[run.index])]) or ())), None)
+
+
 def missing(notebook: Mapping[str, Any]) -> list[Text]:
     """Given cells that the handout's stamp knows by their label and that are gone."""
     given = stamp_of(notebook).get("given")
     labels = [name for name in given if _GIVEN_LABEL.fullmatch(str(name))] if isinstance(given, dict) else []
+    labels.sort(key=lambda label: [int(part) for part in label.split("-")])  # JupyterLab saves names sorted as text
     sources = [text_of(c) for c in notebook["cells"] if c.get("cell_type") == "code" and not is_own_cell(c)]
     gone = [label for label in labels if not any(re.match(rf"\s*#\s*\[\s*{label}\s*\]", s) for s in sources)]
     return [Text(MISSING.id, {"cells": ", ".join(f"[{label}]" for label in gone)})] if gone else []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grader.config import Settings
 from grader.errors import UsageError
-from grader.intake import collect, parse_notebook
+from grader.intake import collect, parse_notebook, read_roster
 from grader.intake.language import stamp
 from grader.lms.moodle import Worksheet
 from grader.model import Attempt, Text

@@ -34,7 +34,7 @@ def read_languages(workspace: Path, book: Gradebook) -> Languages:
 
 
 def store_roster(workspace: Path, file: Path) -> Roster:
-    """Keeps the class list in the workspace, so that pages know who has not handed in. :raises UsageError: it is none."""
+    """Keeps the class list in the workspace, for all that tells of it. :raises UsageError: it is none."""
     roster = read_roster(file)
     workspace.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(workspace, "roster"):

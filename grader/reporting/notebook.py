@@ -136,7 +136,9 @@ def _output(words: Words, output: Mapping[str, Any], label: str, budget: _Budget
         case "stream":
             return OutputView("text", clean(_text(output.get("text"))))
         case "error":
-            trace = clean(_text([f"{line}\n" for line in output.get("traceback") or [] if isinstance(line, str)]))
+            lines = output.get("traceback")
+            told = lines if isinstance(lines, list) else []
+            trace = clean("".join(f"{line}\n" for line in told if isinstance(line, str)))
             name = clean(f"{output.get('ename', '')}: {output.get('evalue', '')}")
             return OutputView("error", trace.rstrip() or name)
         case "display_data" | "execute_result":

@@ -170,8 +170,8 @@ class Words:
     def _moment(self, iso: str | None) -> datetime | None:
         try:
             moment = datetime.fromisoformat((iso or "").replace("Z", "+00:00"))
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = datetime.fromisoformat(f"{moment.isoformat()}+00:00")
+            return moment.astimezone(self._timezone)
+        except (ValueError, OverflowError):  # the last day of year 9999 has no next morning
             return None
-        if moment.tzinfo is None:
-            moment = datetime.fromisoformat(f"{moment.isoformat()}+00:00")
-        return moment.astimezone(self._timezone)

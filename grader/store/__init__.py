@@ -5,6 +5,7 @@ from grader.store.desk import EVERYBODY, Desk, Marking, RegradeRequest, Release,
 from grader.store.gradebook import EditConflict, Gradebook, How, Overview
 from grader.store.location import existing_gradebook, open_gradebook
 from grader.store.records import Edit, Event, StoredAttempt, StoredResult, student_key
+from grader.store.shared import StalePage
 from grader.store.upkeep import Forgotten, KeptFile, backup, find_student, forget
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Release",
     "Role",
     "Snippet",
+    "StalePage",
     "StoredAttempt",
     "StoredResult",
     "User",

@@ -144,6 +144,12 @@ class Accounts:
         """The language of the user's pages."""
         self._change(user_id, language=language)
 
+    def languages(self) -> dict[str, str]:
+        """What students chose, by their key."""
+        chosen = select(UserRow.student_key, UserRow.language).where(UserRow.role == str(Role.STUDENT))
+        with self._database.reading() as session:
+            return {key: language for key, language in session.execute(chosen) if key and language}
+
     def disable(self, user_id: int, disabled: bool) -> None:
         """Lets nobody in under this name any more, or again; sessions end."""
         self._change(user_id, disabled=disabled)
@@ -205,7 +211,10 @@ class Accounts:
 
 
 def _by_name(session: Session, name: str) -> UserRow | None:
-    return session.scalar(select(UserRow).where(func.lower(UserRow.name) == name.lower()))
+    """Compared here: SQLite, and PostgreSQL by its locale, know no capitals but A to Z."""
+    names = session.execute(select(UserRow.id, UserRow.name).order_by(UserRow.id))
+    found = next((ident for ident, known in names if known.casefold() == name.casefold()), None)
+    return session.get(UserRow, found) if found is not None else None
 
 
 def _user(row: UserRow) -> User:

@@ -17,6 +17,7 @@ from grader.store.accounts import Accounts
 from grader.store.database import Database
 from grader.store.desk import Desk, Marking, keep_marking
 from grader.store.records import Edit, Event, StoredAttempt, StoredResult, decode, encode, student_key
+from grader.store.shared import Presence, SignInTries, StalePages, mark_stale
 from grader.store.tables import AttemptRow, ChoiceRow, EditRow, ResultRow
 from grader.store.views import Memory, View, as_result, as_row
 
@@ -66,6 +67,9 @@ class Gradebook:
         self._clock = clock
         self.accounts = Accounts(self._database, clock)
         self.desk = Desk(self._database, clock)
+        self.tries = SignInTries(self._database, clock)
+        self.presence = Presence(self._database, clock)
+        self.stale_pages = StalePages(self._database, clock)
 
     @property
     def path(self) -> Path:
@@ -166,6 +170,7 @@ class Gradebook:
             session.flush()
             if how is not None:
                 keep_marking(session, row.id, how.marking)
+            mark_stale(session, latest[0].result.assignment, latest[0].student_key, edit.at)
             return replace(edit, id=row.id)
 
     def choose(self, assignment: str, key: str, digest: str, author: str, reason: str) -> None:
@@ -193,6 +198,7 @@ class Gradebook:
                     at=self._clock(),
                 )
             )
+            mark_stale(session, assignment, key, self._clock())
 
     def overview(self, assignment: str, memory: Memory | None = None) -> Overview:
         """Everything about one assignment in one consistent view.

@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 
 class Base(DeclarativeBase):
@@ -178,7 +178,7 @@ class AuditRow(Base):
 
 
 class UserRow(Base):
-    """Somebody who may sign in. The only rows that change, with those of :class:`SessionRow`."""
+    """Somebody who may sign in. Rows from here on change and go; those before do not."""
 
     __tablename__ = "users"
 
@@ -204,3 +204,37 @@ class SessionRow(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[str]
     until: Mapped[str]
+
+
+class SignInTryRow(Base):
+    """A try to sign in that did not succeed, or has not yet; for a quarter of an hour."""
+
+    __tablename__ = "sign_in_tries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    address: Mapped[str] = mapped_column(index=True)
+    at: Mapped[str] = mapped_column(index=True)
+
+
+class PresenceRow(Base):
+    """Which answer to a question somebody had open last."""
+
+    __tablename__ = "presence"
+
+    who: Mapped[str] = mapped_column(primary_key=True)
+    assignment: Mapped[str] = mapped_column(primary_key=True)
+    criterion: Mapped[str] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int]
+    at: Mapped[str]
+
+
+class StalePageRow(Base):
+    """A student whose pages in the workspace are older than what the gradebook says."""
+
+    __tablename__ = "stale_pages"
+
+    assignment: Mapped[str] = mapped_column(primary_key=True)
+    student_key: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[str]
+    at: Mapped[str]

@@ -21,6 +21,7 @@ from grader.store.database import BUSY_TIMEOUT_S
 from grader.store.gradebook import Gradebook
 from grader.store.protection import unprotected
 from grader.store.records import decode
+from grader.store.shared import forget_shared
 from grader.store.tables import (
     AnswerRow,
     AttemptRow,
@@ -177,6 +178,7 @@ def _delete_rows(session: Session, ids: Sequence[int], keys: Collection[str]) ->
     requests = select(RegradeRequestRow.id).where(RegradeRequestRow.attempt_id.in_(ids)).scalar_subquery()
     users = list(session.scalars(select(UserRow).where(UserRow.student_key.in_(keys))))
     people = [u.id for u in users]
+    forget_shared(session, [u.name for u in users], keys, ids)
     statements: list[tuple[type[Base], ColumnElement[bool]]] = [
         (MarkingRow, MarkingRow.edit_id.in_(edits)),
         (AnswerRow, AnswerRow.request_id.in_(requests)),

@@ -123,8 +123,8 @@ class View:
         chosen: dict[str, int] = {}
         rows = self._session.scalars(select(ChoiceRow).filter_by(assignment=self._assignment).order_by(ChoiceRow.id))
         for row in rows:
-            owner = self.owner[row.attempt_id]
-            if newest[students[owner]] <= row.last_attempt_id:
+            owner = self.owner.get(row.attempt_id)  # None: of somebody who is left out here
+            if owner is not None and newest[students[owner]] <= row.last_attempt_id:
                 chosen[students[owner]] = owner
         return chosen
 
@@ -231,7 +231,7 @@ def _handed_in(attempt: StoredAttempt) -> datetime:
     for moment in filter(None, (attempt.handed_in_at, attempt.received_at)):
         try:
             parsed = datetime.fromisoformat(moment)
-        except ValueError:
+            return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        except (ValueError, OverflowError):
             continue
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     return datetime.min.replace(tzinfo=UTC)

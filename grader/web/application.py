@@ -34,7 +34,9 @@ def make_app(settings: Settings, options: ServeOptions) -> Guard:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        room.refresh.start()
         yield
+        room.refresh.close()
         room.jobs.close()
         room.book.close()
 
@@ -65,7 +67,8 @@ async def _asset(room: Room, request: Request) -> Response:
 async def _asked(room: Room, request: Request, form: dict[str, list[str]], files: list[UploadFile]) -> Ask:
     secret = request.cookies.get(COOKIE, "")
     user = await run_in_threadpool(room.book.accounts.of_session, digest(secret)) if secret else None
-    language = chosen_language(request, user, room.settings.language or "en")
+    listed = room.sections.languages.get(user.student_key) if user and user.student_key else None
+    language = chosen_language(request, user, listed, room.settings.language or "en")
     if request.query_params.get("lang") in ("ja", "en", "zh", "ru"):
         language = request.query_params["lang"]
     return Ask(request, room, user, secret or new_secret(), language, form, files)
@@ -74,13 +77,14 @@ async def _asked(room: Room, request: Request, form: dict[str, list[str]], files
 async def _answer(room: Room, way: Way, request: Request) -> Response:
     form: dict[str, list[str]] = {}
     files: list[UploadFile] = []
-    if way.method == "POST":
+    ask = await _asked(room, request, form, files)
+    response = _refusal(way, ask)  # before anything that they send is read, which may be a class
+    if response is None and way.method == "POST":
         try:
             await _read_form(request, way, form, files)
         except (ClientDisconnect, HTTPException):
             return PlainTextResponse("The form could not be read.", status_code=400)
-    ask = await _asked(room, request, form, files)
-    response = _refusal(way, ask)
+        response = _refused_form(ask)
     if response is None:
         response = await run_in_threadpool(_handled, way.handler, ask)
     _set_cookies(response, ask)
@@ -98,11 +102,6 @@ async def _read_form(request: Request, way: Way, form: dict[str, list[str]], fil
 
 def _refusal(way: Way, ask: Ask) -> Response | None:
     """Why this person may not do this; ``None``: they may."""
-    if way.method == "POST":
-        site = ask.request.headers.get("sec-fetch-site", "same-origin")
-        if site not in ("same-origin", "none") or not is_csrf_token(ask.field("csrf"), _cookie(ask)):
-            sentence = ask.words.say("This form is too old, or is not from here. Open the page again.")
-            return ask.page("message.html.jinja", 403, sentence=sentence)
     if way.roles is None:
         return None
     if ask.user is None:
@@ -112,6 +111,15 @@ def _refusal(way: Way, ask: Ask) -> Response | None:
     if ask.user.role not in way.roles:
         return ask.page("message.html.jinja", 403, sentence=ask.words.say("This page is not for you."))
     return None
+
+
+def _refused_form(ask: Ask) -> Response | None:
+    """Why what was sent is not taken; ``None``: it is from a page of ours, made for this person."""
+    site = ask.request.headers.get("sec-fetch-site", "same-origin")
+    if site in ("same-origin", "none") and is_csrf_token(ask.field("csrf"), _cookie(ask)):
+        return None
+    sentence = ask.words.say("This form is too old, or is not from here. Open the page again.")
+    return ask.page("message.html.jinja", 403, sentence=sentence)
 
 
 def _cookie(ask: Ask) -> str:

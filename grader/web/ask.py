@@ -129,12 +129,14 @@ def policy(page: str) -> str:
     return "; ".join(rules)
 
 
-def chosen_language(request: Request, user: User | None, default: str) -> str:
-    """What the person chose, else what the browser asks for, else ``default``."""
+def chosen_language(request: Request, user: User | None, listed: str | None, default: str) -> str:
+    """What the person chose, else what the class list says (``listed``) or the browser asks for, else ``default``."""
     cookie = request.cookies.get(LANGUAGE_COOKIE, "")
     if cookie in LANGUAGES:
         return cookie
     if user and user.language in LANGUAGES:
         return str(user.language)
+    if listed:
+        return listed
     wanted = [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
     return next((language for language in wanted if language in LANGUAGES), default)

@@ -22,6 +22,8 @@ from grader.errors import UsageError
 LOG_SHOWN_BYTES = 64 * 1024
 FOLDER = "jobs"
 KEPT = 200
+_STOP = "stop"
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Jobs:
     def all(self) -> list[Job]:
         """The newest first; one whose server ended before it did counts as interrupted."""
         found = [job for path in self._folder.glob("*.json") if (job := _read(path)) is not None]
-        running = self.running
+        running = self._running_of(found)
         ended = [j if j.code is not None or (running and running.id == j.id) else replace(j, code=130) for j in found]
         return sorted(ended, key=lambda job: -job.id)[:KEPT]
 
@@ -61,9 +63,23 @@ class Jobs:
 
     @property
     def running(self) -> Job | None:
-        """What runs now, started by this server."""
+        """What runs now, whichever server started it."""
+        return next((job for job in self.all() if job.code is None), None)
+
+    def _running_of(self, found: Sequence[Job]) -> Job | None:
         with self._lock:
-            return self._running[0] if self._running else None
+            if self._running:
+                return self._running[0]
+        open_ = [job for job in found if job.code is None]
+        if not open_:
+            return None
+        lock = FileLock(self._folder / "one.lock", mode=0o600, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:  # another server waits for it
+            return max(open_, key=lambda job: job.id)
+        lock.release()
+        return None
 
     def folder_of(self, ident: int) -> Path:
         """Where a job's files lie; made if it is not there."""
@@ -72,10 +88,17 @@ class Jobs:
         return folder
 
     def next_id(self) -> int:
-        """A number that no job has."""
+        """A number that no job has; its folder is made, so that no other server takes it."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         taken = [int(p.name) for p in self._folder.iterdir() if p.is_dir() and p.name.isdigit()]
-        return max(taken, default=0) + 1
+        ident = max(taken, default=0) + 1
+        while True:
+            try:
+                (self._folder / str(ident)).mkdir(mode=0o700)
+            except FileExistsError:
+                ident += 1
+            else:
+                return ident
 
     def start(self, job: Job) -> None:
         """Starts ``grader ARGUMENTS``.
@@ -87,7 +110,7 @@ class Jobs:
             if self._running is not None:
                 raise UsageError("another job runs: wait for it, or stop it")
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=1)  # a server that only looks holds it for a moment
             except Timeout:
                 raise UsageError("a job of another server runs in this workspace: wait for it") from None
             log = (self.folder_of(job.id) / "log.txt").open("wb")
@@ -96,7 +119,7 @@ class Jobs:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env=environment_of(self._settings),
                 start_new_session=True,
             )
             log.close()
@@ -105,7 +128,8 @@ class Jobs:
         threading.Thread(target=self._wait, args=(job, process, lock), daemon=True).start()
 
     def stop(self, ident: int) -> None:
-        """Asks the job to end, as Ctrl-C would: what was graded is kept."""
+        """Asks the job to end, as Ctrl-C would: what was graded is kept. Another server does so within a second."""
+        (self.folder_of(ident) / _STOP).touch(mode=0o600)
         with self._lock:
             if self._running and self._running[0].id == ident:
                 _signal(self._running[1], signal.SIGTERM)
@@ -131,23 +155,29 @@ class Jobs:
             return ""
 
     def _wait(self, job: Job, process: subprocess.Popen[bytes], lock: FileLock) -> None:
-        code = process.wait()
+        while process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK_S)
+            if (self.folder_of(job.id) / _STOP).exists():
+                _signal(process, signal.SIGTERM)
+        code = process.returncode
         ended = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
             _write(self._folder / f"{job.id}.json", replace(job, code=code, ended_at=ended))
             self._running = None
             lock.release()
 
-    def _environment(self) -> dict[str, str]:
-        """Of the server, with the settings that every command takes."""
-        own = {"GRADER_WORKSPACE": str(self._settings.workspace.resolve()), "COLUMNS": "160", "NO_COLOR": "1"}
-        if self._settings.course:
-            own["GRADER_COURSE"] = str(self._settings.course.resolve())
-        if self._settings.database_url:
-            own["GRADER_DATABASE_URL"] = self._settings.database_url
-        if self._settings.data_dir:
-            own["GRADER_DATA_DIR"] = str(self._settings.data_dir.resolve())
-        return {**os.environ, **own}
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Of a command: the server's, with the settings that every command takes."""
+    own = {"GRADER_WORKSPACE": str(settings.workspace.resolve()), "COLUMNS": "160", "NO_COLOR": "1"}
+    if settings.course:
+        own["GRADER_COURSE"] = str(settings.course.resolve())
+    if settings.database_url:
+        own["GRADER_DATABASE_URL"] = settings.database_url
+    if settings.data_dir:
+        own["GRADER_DATA_DIR"] = str(settings.data_dir.resolve())
+    return {**os.environ, **own}
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

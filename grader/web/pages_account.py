@@ -37,7 +37,7 @@ def sign_in_page(ask: Ask) -> Response:
 def sign_in(ask: Ask) -> Response:
     """Name and password, or a one-time token in the password's place; few tries."""
     room, name = ask.room, ask.field("name").strip()[:80]
-    wait_s = room.tries.wait_s(name, ask.address)
+    wait_s = room.book.tries.begin(name, ask.address)
     if wait_s > 0:
         minutes = math.ceil(wait_s / 60)
         response = _again(ask, name, ask.words.say("Too many tries. Wait {minutes} min.", minutes=minutes), 429)
@@ -47,10 +47,9 @@ def sign_in(ask: Ask) -> Response:
     known = user if user is not None and not user.disabled else None
     given = ask.field("password")
     if not _fits(ask, known, given):
-        room.tries.failed(name, ask.address)
         ask.note("sign-in refused", name)
         return _again(ask, name, ask.words.say("Name and password do not fit."), 403)
-    room.tries.succeeded(name, ask.address)
+    room.book.tries.succeeded(name, ask.address)
     if known is None:
         raise NotFound
     start_session(ask, known)
@@ -113,6 +112,8 @@ def change_account(ask: Ask) -> Response:
     accounts, person = ask.room.book.accounts, ask.person
     if ask.field("language") in LANGUAGES and ask.field("language") != person.language:
         accounts.set_language(person.id, ask.field("language"))
+        if person.student_key:
+            ask.room.book.stale_pages.mark_student(person.student_key)
     new = ask.field("new")
     if new:
         fault = _password_fault(ask, person, new)

@@ -131,6 +131,7 @@ def class_page(ask: Ask) -> Response:
         released=released_words(ask, found.context.assignment.id),
         releases=ask.room.book.desk.releases(found.context.assignment.id)[::-1],
         open_points=sum(bool(r.score.pending) for r in results_of(seen)),
+        stale=len(ask.room.refresh.waiting(found.context.assignment.id)),
         query=_query_of(wanted),
         has_similar=similar_page(ask.room.workspace, found.context.assignment.id).is_file(),
     )
@@ -154,7 +155,7 @@ def wanted_of(ask: Ask) -> Wanted:
         words=ask.query("q")[:100],
         sort=ask.query("sort") if ask.query("sort") in SORTS else "id",
         down=ask.query("down") == "1",
-        page=int(number) if number.isdigit() and len(number) < 7 else 1,
+        page=int(number) if number.isdecimal() and len(number) < 7 else 1,
     )
 
 
@@ -163,7 +164,7 @@ def earlier_shares(ask: Ask, found: ClassList) -> Mapping[str, float]:
     began = _began(found)
     shares: dict[str, list[float]] = {}
     for ident in ask.room.assignments():
-        other = _class_or_none(ask, ident)
+        other = class_or_none(ask, ident)
         if other is None or ident == found.context.assignment.id or _began(other) >= began:
             continue
         for line in other.lines:
@@ -177,7 +178,7 @@ def _began(found: ClassList) -> str:
     return min((a.received_at for a in found.attempts.values()), default="")
 
 
-def _class_or_none(ask: Ask, assignment: str) -> ClassList | None:
+def class_or_none(ask: Ask, assignment: str) -> ClassList | None:
     """One whose rubric is broken does not take the others' page away."""
     try:
         return ask.room.class_of(assignment)
@@ -187,7 +188,7 @@ def _class_or_none(ask: Ask, assignment: str) -> ClassList | None:
 
 def _trends(ask: Ask, found: ClassList) -> list[Trend]:
     """The assignment beside the others, in the order in which they began; none where it is the only one."""
-    classes = [other for ident in ask.room.assignments() if (other := _class_or_none(ask, ident)) is not None]
+    classes = [other for ident in ask.room.assignments() if (other := class_or_none(ask, ident)) is not None]
     made = []
     for other in sorted(classes, key=_began):
         ident = other.context.assignment.id

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from grader.errors import UsageError
+from grader.errors import StoreError, UsageError
 from grader.model import CriterionScore, Outcome
 from grader.pipeline.view import view_in
 from grader.reporting.criteria import criterion_title
@@ -109,7 +110,7 @@ def save(ask: Ask) -> Response:
     marking = Marking(tuple(s.id for s in chosen), own)
     reason = reason_of(ask, chosen, own)
     try:
-        seen = int(ask.field("seen")) if ask.field("seen").isdigit() else 0
+        seen = int(ask.field("seen")) if ask.field("seen").isdecimal() else 0
         ask.room.book.add_edit(
             item.line.attempt_id, asked.criterion, points, ask.person.name, reason, how=How(seen, marking)
         )
@@ -153,7 +154,7 @@ def snippets(ask: Ask) -> Response:
     old = ask.field("snippet")
     if not old:
         desk.add_snippet(*_place(asked), words, points, ask.person.name)
-    elif old.isdigit() and int(old) in {s.id for s in desk.snippets(*_place(asked))}:
+    elif old.isdecimal() and int(old) in {s.id for s in desk.snippets(*_place(asked))}:
         desk.change_snippet(int(old), None if ask.field("retire") else words, points, ask.person.name)
     else:
         raise UsageError(ask.words.say("Somebody changed this meanwhile: look at it again."))
@@ -180,7 +181,8 @@ def _question(ask: Ask, found: ClassList, criterion: str) -> Question:
     if anonymous:
         lines.sort(key=lambda line: _shuffled(criterion, line))
     readers = {
-        a: who for who, a in ask.room.presence.others(ask.person.name, found.context.assignment.id, criterion).items()
+        a: who
+        for who, a in ask.room.book.presence.others(ask.person.name, found.context.assignment.id, criterion).items()
     }
     view = view_in(found.context, ask.language)
     items = [_item_of(ask, line, criterion, number, readers) for number, line in enumerate(lines, 1)]
@@ -215,7 +217,8 @@ def _answer_page(
     line, assignment = item.line, asked.found.context.assignment.id
     if line.result is None or line.stored is None:
         raise NotFound
-    ask.room.presence.here(ask.person.name, assignment, asked.criterion, line.attempt_id)
+    with suppress(StoreError):  # a full disk, say: answers can be read all the same
+        ask.room.book.presence.here(ask.person.name, assignment, asked.criterion, line.attempt_id)
     edit, marking = _shown_marking(ask, asked, line, mine)
     place = [i.line.attempt_id for i in asked.items].index(line.attempt_id)
     score = _score_of(line, asked.criterion)
@@ -237,7 +240,7 @@ def _answer_page(
         before=asked.items[place - 1].line.attempt_id if place else 0,
         after=asked.items[place + 1].line.attempt_id if place + 1 < len(asked.items) else 0,
         anonymous=_is_anonymous(ask),
-        others=ask.room.presence.others(ask.person.name, assignment, asked.criterion),
+        others=ask.room.book.presence.others(ask.person.name, assignment, asked.criterion),
         fault=fault,
         theirs=theirs,
         done=done,

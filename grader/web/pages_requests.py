@@ -11,6 +11,7 @@ from grader.reporting.criteria import criterion_title
 from grader.store import RegradeRequest
 from grader.web.ask import Ask, NotFound
 from grader.web.classlist import Line
+from grader.web.pages_class import class_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ def answer(ask: Ask) -> Response:
 
 
 def _view(ask: Ask, request: RegradeRequest) -> RequestView | None:
-    """``None``: this person may not see it, or its assignment is no more in the course."""
-    if request.assignment not in ask.room.assignments():
+    """``None``: this person may not see it, or its assignment is no more in the course, or not as it should be."""
+    found = class_or_none(ask, request.assignment) if request.assignment in ask.room.assignments() else None
+    if found is None:
         return None
-    found = ask.room.class_of(request.assignment)
     line = found.of_attempt(request.attempt_id)
     if line is None or line.result is None or not ask.person.sees(line.section):
         return None

@@ -15,7 +15,7 @@ from grader.scoring import Audience
 from grader.store import RegradeRequest
 from grader.web.ask import Ask, NotFound
 from grader.web.classlist import ClassList, Line
-from grader.web.pages_class import final_points
+from grader.web.pages_class import class_or_none, final_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Own:
     points: str
     final: str
     most: str
+    still_open: str
     waiting: int
 
 
@@ -58,6 +59,7 @@ def mine(ask: Ask) -> Response:
                 ask.words.points(score.points),
                 final_points(ask.words, shown.line.result),
                 ask.words.total(score.max_points),
+                ask.words.total(score.pending) if score.pending else "",
                 sum(not r.answers for r in requests),
             )
         )
@@ -124,9 +126,10 @@ def _shown(ask: Ask, assignment: str, number: int | None) -> Shown | None:
     key = ask.person.student_key
     if not key or assignment not in ask.room.assignments():
         return None
-    found = ask.room.class_of(assignment)
-    line = next((x for x in found.lines if x.stored is not None and x.stored.student_key == key), None)
-    if line is None:
+    found = class_or_none(ask, assignment)
+    lines = found.lines if found else ()
+    line = next((x for x in lines if x.stored is not None and x.stored.student_key == key), None)
+    if found is None or line is None:
         return None
     said = ask.room.book.desk.audience(assignment, line.section)
     if said not in (Audience.STUDENT, Audience.STUDENT_AFTER_DUE):

@@ -17,7 +17,7 @@ from grader.web.ask import Ask, NotFound
 from grader.web.classlist import ClassList, Line
 from grader.web.figures import share
 from grader.web.notebookdiff import compare
-from grader.web.pages_class import open_class
+from grader.web.pages_class import class_or_none, open_class
 
 FILES = {
     "submission.ipynb": "application/x-ipynb+json",
@@ -158,7 +158,7 @@ def edit(ask: Ask) -> Response:
             points,
             ask.person.name,
             ask.field("reason")[:2000],
-            how=How(int(seen) if seen.isdigit() else 0),
+            how=How(int(seen) if seen.isdecimal() else 0),
         )
     except EditConflict as conflict:
         return _page(ask, open_attempt(ask), 409, conflict_words(ask, conflict))
@@ -233,9 +233,8 @@ def _elsewhere(ask: Ask, opened: Opened) -> list[tuple[str, str, int, str]]:
     """The same student's other assignments: id, title, attempt, share of the points."""
     made = []
     for ident in ask.room.assignments():
-        if ident == opened.attempt.assignment:
-            continue
-        for line in ask.room.class_of(ident).lines:
+        other = class_or_none(ask, ident) if ident != opened.attempt.assignment else None
+        for line in other.lines if other else ():
             if line.stored and line.result and line.stored.student_key == opened.attempt.student_key:
                 value = share(line.result)
                 shown = "–" if value is None else ask.words.percent(value)

@@ -1,15 +1,15 @@
-"""What all requests share: course, gradebook, classes in memory, who looks at what, what runs."""
+"""What all requests share: course, gradebook, classes in memory, what runs."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
 from grader.config import Settings
-from grader.errors import CourseError
+from grader.errors import CourseError, GraderError
 from grader.messages import Catalogue
 from grader.pipeline import Context, open_context
 from grader.pipeline.lateness import EXTENSIONS_FILE, HANDINS_FILE
@@ -18,12 +18,11 @@ from grader.rubric import Course, bundled_course_dir
 from grader.store import Gradebook, User, open_gradebook
 from grader.store.views import Memory
 from grader.web.classlist import ClassList, class_list
-from grader.web.credentials import SignInTries
 from grader.web.hub import Hub
 from grader.web.jobs import Jobs
+from grader.web.refresh import Refresh
 from grader.web.sections import Sections, read_sections
 
-PRESENT_S = 90.0
 ASSETS = {"style.css": "text/css", "web/web.css": "text/css", "web/app.js": "text/javascript"}
 
 
@@ -42,8 +41,7 @@ class Room:
         self.course = Course(settings.course)
         self.book: Gradebook = open_gradebook(settings)
         self.jobs = Jobs(settings)
-        self.tries = SignInTries()
-        self.presence = Presence()
+        self.refresh = Refresh(settings, self.book.stale_pages)
         self._contexts: dict[str, tuple[object, Context]] = {}
         self._classes: dict[str, tuple[object, ClassList]] = {}
         self._memory: dict[str, Memory] = {}
@@ -128,9 +126,10 @@ class Room:
         for request in self.book.desk.requests():
             if request.answers or request.assignment not in known:
                 continue
-            line = self.class_of(request.assignment).of_attempt(request.attempt_id)
-            if line is not None and user.sees(line.section):
-                found.append(request.id)
+            with suppress(GraderError):  # the files of one assignment are wrong, which is no reason to show no page
+                line = self.class_of(request.assignment).of_attempt(request.attempt_id)
+                if line is not None and user.sees(line.section):
+                    found.append(request.id)
         return found
 
     def _beside_stamp(self, assignment: str) -> object:
@@ -151,27 +150,3 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-class Presence:
-    """Who looks at which answer right now, so that two people need not read the same one. In this process only."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str, str], tuple[int, float]] = {}
-        self._lock = threading.Lock()
-
-    def here(self, user: str, assignment: str, criterion: str, attempt_id: int) -> None:
-        """``user`` has this answer open."""
-        with self._lock:
-            self._seen[user, assignment, criterion] = (attempt_id, time.monotonic())
-
-    def others(self, user: str, assignment: str, criterion: str) -> dict[str, int]:
-        """Everybody else who is there, with the answer that they have open."""
-        now = time.monotonic()
-        with self._lock:
-            self._seen = {k: v for k, v in self._seen.items() if now - v[1] < PRESENT_S}
-            return {
-                who: attempt
-                for (who, where, what), (attempt, _) in self._seen.items()
-                if (where, what) == (assignment, criterion) and who != user
-            }

@@ -103,6 +103,14 @@ class TestSummary:
         now = OLD_SUMMARY.replace(" dense (Dense)", f"{row} dense (Dense)")
         assert "layers" in found("model.summary()", OLD_SUMMARY, now)
 
+    def test_another_kind_of_layer_and_another_share_that_is_frozen_are_named(self):
+        now = NEW_SUMMARY.replace("(BatchNormalization)", "(SpectralNormalization)")
+        stale = stale_outputs([SavedCell(OLD_SUMMARY)], [code("model.summary()", now)], [])
+        assert stale[0].message.params == {"place": 1, "then": "Batch", "now": "SpectralNormalization"}
+        now = NEW_SUMMARY.replace("1,896", "896").replace("64 (", "1,064 (")
+        stale = stale_outputs([SavedCell(OLD_SUMMARY)], [code("model.summary()", now)], [])
+        assert stale[0].message.params == {"place": 1, "then": 1896, "now": 896}
+
     def test_an_input_layer_that_only_one_version_lists_is_none(self):
         row = " input_1 (InputLayer)        [(None, 28, 28, 1)]       0\n"
         then = OLD_SUMMARY.replace(" conv2d (Conv2D)", f"{row} conv2d (Conv2D)")
@@ -135,6 +143,38 @@ class TestEpochs:
         assert stale_outputs([SavedCell(self.LOG)], [code(source)], fits_of(source, capped=True)) == ()
 
 
+class TestSteps:
+    """As JupyterLab saves them: pieces of a bar that were overwritten are gone, colours are kept."""
+
+    NEW = (
+        "Epoch 1/2\n\x1b[1m{0}/{0}\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 16ms/step - loss: 2.2\n"
+    )
+    OLD = "Epoch 1/2\n{0}/{0} [==============================] - 1s 21ms/step - loss: 2.8252\n"
+    BRIEF = "Epoch 1/2\n{0}/{0} - 0s - 26ms/step - loss: 2.3031\n"
+    FORMS = (NEW, OLD, BRIEF)
+
+    def about(self, saved, printed, agreeing=True, capped=False):
+        cells = [code("model.fit(x, y, epochs=2 )", printed), code("m.evaluate(x, y)", self.OLD.format(313), index=1)]
+        others = SavedCell(self.NEW.format(313 if agreeing else 400))
+        fits = fits_of("fit(epochs=2 ", capped=capped)
+        return [s.message.params for s in stale_outputs([SavedCell(saved), others], cells, fits)]
+
+    @pytest.mark.parametrize("then", FORMS)
+    @pytest.mark.parametrize("now", FORMS)
+    def test_bars_of_a_training_on_far_more_data_are_told(self, then, now):
+        assert self.about(then.format(1875), now.format(19)) == [{"place": 1, "then": 1875, "now": 19}]
+
+    @pytest.mark.parametrize("n", [19, 17, 30])
+    def test_nearly_as_many_steps_may_come_from_rows_drawn_at_random(self, n):
+        assert self.about(self.NEW.format(n), self.OLD.format(19)) == []
+
+    def test_where_no_bars_agree_the_data_may_be_a_stand_in(self):
+        assert self.about(self.NEW.format(1875), self.NEW.format(19), agreeing=False) == []
+
+    def test_a_shortened_training_says_nothing(self):
+        assert self.about(self.NEW.format(1875), self.NEW.format(19), capped=True) == []
+
+
 class TestPrintedText:
     def test_text_that_is_printed_whatever_happens_must_be_there(self):
         source = "score = model.evaluate(x, y)\nprint('Test accuracy:', score[1])"
@@ -163,6 +203,10 @@ class TestPrintedText:
         ("model.fit(x, y, epochs=10)", "Using TensorFlow backend.\n1/1 [=====] - ETA: 3s", "1/1 ━━━ 2s 3s/step"),
         ("x_train.shape", "(60000, 28, 28)", "(600, 28, 28)"),
         ("import numpy", "FutureWarning: Passing (type, 1)", ""),
+        ("print(keras.__version__)", "2.4.0-tf", "3.15.0"),
+        ("print('git', tf.version.GIT_VERSION)", "git v2.2.0-rc4-8-g2b96f3662b", "git v2.21.0-rc1"),
+        ("print('GPUs', gpus)", "GPUs [PhysicalDevice(name='/physical_device:GPU:0')]", "GPUs []"),
+        ("print('long text')", "IOPub data rate exceeded.\nThe notebook server", "long text"),
     ])  # fmt: skip
     def test_what_only_looks_different_is_left_alone(self, source, saved, printed):
         assert found(source, saved, printed) is None
@@ -177,6 +221,12 @@ class TestPrintedText:
     )
     def test_other_words_below_a_cell_that_only_prints_are_told(self, source, saved, printed):
         assert found(source, saved, printed) is not None
+
+    def test_a_cell_saved_while_it_ran_or_cut_off_by_a_restart_may_lack_its_end(self):
+        cells = [code("print('first of all')", "first of all"), code("print('the end')", "the end", index=1)]
+        first = SavedCell("first of all", count=1)
+        assert stale_outputs([first, SavedCell("half of it")], cells, []) == ()
+        assert [s.cell for s in stale_outputs([first, SavedCell("half of it", count=2)], cells, [])] == [1]
 
     def test_after_a_cell_that_failed_nothing_is_compared(self):
         cells = [code("load()", error=("OSError", "no")), code("print('Test accuracy')", "Test accuracy", index=1)]

@@ -126,3 +126,10 @@ def test_all_fixtures_can_be_had(say_it):
 
 def test_plain_leaves_no_value_that_json_lacks():
     assert plain({1: (float("inf"), {2}), "x": object}) == {"1": [None, [2]], "x": "<class 'object'>"}
+
+
+def test_a_set_has_one_order_in_every_process():
+    assert plain({"names": {"pool", "conv", "dense"}, "cells": frozenset({3, 1})}) == {
+        "names": ["conv", "dense", "pool"],
+        "cells": [1, 3],
+    }

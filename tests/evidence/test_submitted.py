@@ -24,6 +24,12 @@ def test_streams_and_plain_results_are_text_and_pictures_are_not():
     assert of(cell(stream(["one\r", "two"]), picture, result, count=3))[0] == SavedCell("onetwo\nab", count=3)
 
 
+def test_a_stream_saved_in_pieces_is_one_text_as_a_front_end_would_show_it():
+    errors = {"output_type": "stream", "name": "stderr", "text": "warning"}
+    pieces = [stream("\r 1/12"), stream("\x08\x08"), stream("\r12/12\n"), errors, stream("end")]
+    assert of(cell(*pieces))[0].text == " 1/12\x08\x0812/12\n\nwarning\nend"
+
+
 def test_an_error_is_kept_by_name_and_markdown_has_an_entry_of_its_own():
     error = {"output_type": "error", "ename": "NameError", "evalue": "name 'x'", "traceback": ["long"]}
     assert of({"cell_type": "markdown", "source": "text"}, cell(error)) == (SavedCell(), SavedCell(error="NameError"))

@@ -84,6 +84,14 @@ def test_a_flood_of_output_is_cut_with_a_note(run, notebook, tmp_path):
     assert any("was left out" in note.id for note in execution.notes)
 
 
+def test_output_that_the_notebook_clears_is_gone_and_what_follows_stays(run, notebook, tmp_path):
+    live = "from IPython.display import clear_output, display\ndef live(i):\n    clear_output(wait=True)\n"
+    rounds = "print('before')\nfor i in range(3): live(i)\nprint('after')"
+    run(notebook(f"{live}    print('round', i)", rounds, f"{live}    display(i)", rounds))
+    assert outputs(tmp_path / "evidence", 1) == "round 2\nafter\n"
+    assert outputs(tmp_path / "evidence", 3) == "after\n"
+
+
 def test_tags_cannot_make_a_cell_skipped(run, notebook):
     content = notebook("1 / 0")
     content["cells"][0]["metadata"]["tags"] = ["skip-execution", "raises-exception", "remove-cell"]

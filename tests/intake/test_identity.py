@@ -235,3 +235,30 @@ def test_the_stamp_says_the_language():
     }
     assert notebook_language(notebook) == "en"
     assert notebook_language({**notebook, "metadata": {"grader": {"language": "xx"}}}) == "ja"
+
+
+@pytest.mark.parametrize(
+    ("cell", "language"),
+    [
+        ("ja", "ja"),
+        ("ＪＡ", "ja"),
+        ("zh-Hans", "zh"),
+        ("zh_TW", "zh"),
+        ("English", "en"),
+        ("en-GB", "en"),
+        ("中国語", "zh"),
+        ("日本語", "ja"),
+        ("Русский", "ru"),
+        ("jp", "ja"),
+        ("de", None),
+        ("enough", None),
+        ("", None),
+    ],
+)
+def test_a_class_list_names_the_language_of_a_students_reports(tmp_path, cell, language):
+    path = tmp_path / "roster.csv"
+    path.write_text(f"学籍番号,言語,氏名\n21X4001,{cell},相川 彩\n21X4002,ru,木村 健\n", "utf-8")
+    roster = read_roster(path)
+    assert roster.language_of(Student("21x4001")) == language
+    assert roster.language_of(Student(None, "木村健")) == "ru"
+    assert roster.language_of(Student("99")) is None

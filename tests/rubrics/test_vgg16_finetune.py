@@ -268,6 +268,12 @@ class TestAccuracy:
         attempt.trained(accuracy=accuracy)
         assert attempt.check(course_dir=tmp_path / "course").said("accuracy") == said
 
+    def test_weights_that_something_else_than_fit_put_there_are_left_to_a_person(self, attempt):
+        attempt.compiled()
+        attempt.trained(accuracy=0.8)
+        attempt.events.append({"event": "moved", "model": "model-1", "fit": "fit-1"})
+        assert attempt.check().said("accuracy") == "needs_review began-elsewhere"
+
     def test_a_printed_accuracy_that_nothing_comes_near_raises_a_flag(self, complete):
         complete.code("print('正解率 : 0.9912')", printed="誤差 : 0.1  正解率 : 0.9912")
         assert [f.kind for f in complete.check().flags] == [FlagKind.CLAIM_DIFFERS]

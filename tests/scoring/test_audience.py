@@ -12,7 +12,8 @@ def full(rubric, check, ran):
         check(i, "failed", message=Text(f"hidden-{i}"), hint=Text("h"), measured={"x": 1}, detail="Traceback secret")
         for i in rubric.ids
     ]
-    flags = [Flag(FlagKind.SIMILAR, Text("like s07")), Flag(FlagKind.STALE_OUTPUTS, Text("stale"))]
+    kinds = (FlagKind.SIMILAR, FlagKind.STALE_OUTPUTS, FlagKind.TAMPERING, FlagKind.CLAIM_DIFFERS)
+    flags = [Flag(kind, Text(f"about {kind}")) for kind in kinds]
     return score(rubric, results, ran, flags=flags)
 
 
@@ -42,5 +43,5 @@ def test_the_text_of_a_check_that_a_fault_of_ours_stopped_is_not_repeated_to_stu
     assert len(redact(score(one(), results, ran), Audience.STUDENT).criteria[0].checks) == 1
 
 
-def test_a_student_is_not_told_of_similar_work_of_others(full):
-    assert [f.kind for f in redact(full, Audience.STUDENT).flags] == [FlagKind.STALE_OUTPUTS]
+def test_a_student_is_not_told_of_similar_work_of_others_nor_of_a_suspicion(full):
+    assert [f.kind for f in redact(full, Audience.STUDENT).flags] == [FlagKind.CLAIM_DIFFERS]

@@ -5,6 +5,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from postgres_server import postgres_server, why_not
 
 from grader.model import (
     Attempt,
@@ -38,6 +39,23 @@ def book(tmp_path, clock):
     book = Gradebook(tmp_path / "gradebook.sqlite", clock)
     yield book
     book.close()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A server of our own."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request, tmp_path):
+    """Where an empty gradebook may be."""
+    if request.param == "sqlite":
+        return tmp_path / "gradebook.sqlite"
+    return request.getfixturevalue("server").new_database()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import pytest
 
 from grader.errors import StoreError, UsageError
 from grader.model import Student, Text
+from grader.store import Role
+from grader.store.student import results_of
 
 ANN = Student(id="21X4001", name="Ann")
 
@@ -217,3 +219,20 @@ def test_a_result_that_says_nothing_new_is_not_kept_twice(book, attempt, result)
     for points in (1.0, 1.0, 2.0, 2.0, 1.0):
         book.add_result(result(one, points=points))
     assert [e.points for e in book.history(ident) if e.kind == "result"] == [1.0, 2.0, 1.0]
+
+
+def test_a_choice_of_one_student_leaves_the_view_of_another_alone(book, graded):
+    graded("a")
+    b = graded("b")
+    digest = book.attempts("b2-1")[0].digest
+    book.choose("b2-1", "id:a", digest, "ta", "the right file")
+    results, counting = results_of(book, "b2-1", "id:b")
+    assert ([one.attempt_id for one in results], counting) == ([b], {b})
+
+
+@pytest.mark.parametrize(("name", "other"), [("tanaka", "Tanaka"), ("Ирина", "ирина"), ("Élodie", "élodie")])
+def test_a_user_is_found_whatever_the_case_of_the_letters(book, name, other):
+    made = book.accounts.add(name, Role.INSTRUCTOR)
+    assert [book.accounts.named(n) for n in (name, other)] == [made, made]
+    with pytest.raises(UsageError, match="already"):
+        book.accounts.add(other, Role.TA, ("A",))

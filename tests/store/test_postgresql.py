@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from postgres_server import postgres_server, why_not
+from postgres_server import why_not
 from sqlalchemy import text
 
 from grader.config import load_settings
@@ -27,23 +27,6 @@ from grader.store import (
 
 AYA = Student("21X4001", "相川 彩", "aya@example.ac.jp")
 KEN = Student("21X4002", "木村 健")
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server of our own."""
-    if reason := why_not():
-        pytest.skip(reason)
-    with postgres_server() as running:
-        yield running
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def location(request, tmp_path):
-    """Where an empty gradebook may be."""
-    if request.param == "sqlite":
-        return tmp_path / "gradebook.sqlite"
-    return request.getfixturevalue("server").new_database()
 
 
 @pytest.fixture

@@ -89,6 +89,9 @@ def test_each_error_says_whose_fault_it_is(samples, tmp_path: Path, fake_child, 
         "outputs = outputs.astype(np.float64)",
         "outputs = outputs[:, :1]",
         "outputs = np.array([{'a': 1}], object)",
+        "import struct; np.save = lambda name, *_, **__: open(name, 'wb').write(b'\\x93NUMPY\\x01\\x00v\\x00' + "
+        "str({'descr': '<f4', 'fortran_order': False, 'shape': (10**15, 2)}).ljust(117).encode() + b'\\n')",
+        "np.save = lambda name, *_, **__: open(name, 'wb').write(b'\\x93NUMPY\\x01\\x00\\x04\\x00(((\\n')",
     ],
 )
 def test_a_malformed_answer_is_our_fault_and_never_a_score(samples, tmp_path: Path, fake_child, each: str):

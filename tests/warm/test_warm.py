@@ -130,11 +130,12 @@ def test_the_warm_process_ends_with_the_grader():
 
 def test_one_that_cannot_start_says_why(monkeypatch, tmp_path):
     monkeypatch.setattr("grader.warm.pool._SERVER_ARGUMENTS", ("-c", "raise SystemExit('no such library')"))
-    with (
-        WarmPool({"keras3": {"PATH": os.environ["PATH"]}}) as pool,
-        pytest.raises(WarmFailure, match="no such library"),
-    ):
-        pool.start("keras3", WarmJob([], {}, tmp_path))
+    before = psutil.Process().num_fds(), psutil.Process().children()
+    with WarmPool({"keras3": {"PATH": os.environ["PATH"]}}) as pool:
+        for _ in range(3):  # neither pipes nor zombies are left of a process that is asked for again and again
+            with pytest.raises(WarmFailure, match="no such library"):
+                pool.start("keras3", WarmJob([], {}, tmp_path))
+    assert (psutil.Process().num_fds(), psutil.Process().children()) == before
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ def _opened(folder: Path, n: int, options: ServeOptions | None, **changes: Any) 
 
 
 def _close(site: Site) -> None:
-    site.app.room.jobs.close()
-    site.app.room.book.close()
+    for one in (site, *site.others):
+        one.app.room.jobs.close()
+        one.app.room.book.close()
     site.book.close()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import chrome as browser
 import pytest
 import uvicorn
-from web_class import add_attempt
+from web_class import add_attempt, name_of
 from web_site import PASSWORD
 
 PATH = "/a/b2-1/grade/filters-discussion"
@@ -43,8 +43,8 @@ class Served:
 
 
 @pytest.fixture
-def served(make_site):
-    site = make_site(6)
+def served(make_site, request):
+    site = make_site(getattr(request, "param", 6))
     for words, points in (("before and after", 1.5), ("edges", 1.0), ("an example", 1.5), ("Which filter?", None)):
         site.book.desk.add_snippet("b2-1", "filters-discussion", words, points, "sensei")
     running = Served(site)
@@ -136,8 +136,64 @@ def test_of_two_people_at_once_the_second_sees_the_first_and_decides(served, chr
     assert "sensei was quicker" in said
     assert tabs[1].run("document.querySelector('[name=own]').value") == "mine"
     assert tabs[1].run("document.querySelector('[name=points]').value") == "1.5"
-    tabs[1].loads(lambda: tabs[1].press("Enter"))
+    tabs[1].press("Enter")  # of somebody who types ahead
+    assert tabs[1].run("document.activeElement.id") == "conflict"
+    assert len(edits(served.site, ident)) == 1
+    tabs[1].loads(lambda: tabs[1].press("Enter", ctrl=True))
     assert [(e.author, e.points) for e in edits(served.site, ident)] == [("sensei", 1.5), ("suzuki", 1.5)]
+
+
+def test_the_second_of_two_people_can_leave_the_points_of_the_first(served, chromium):
+    ident = served.site.attempt(3)
+    tab = chromium.tab()
+    sign_in(tab, served.base, "suzuki")
+    tab.go(f"{served.base}{PATH}?at={ident}")
+    served.site.book.add_edit(ident, "filters-discussion", 1.0, "sensei", "short")
+    tab.press("1")
+    tab.loads(lambda: tab.press("Enter"))
+    tab.loads(lambda: tab.press("x"))
+    assert attempt_of(tab) == ident
+    assert tab.run("document.getElementById('conflict')") is None
+    assert tab.run("document.querySelector('[name=points]').value") == "1"
+    assert [e.author for e in edits(served.site, ident)] == ["sensei"]
+
+
+@pytest.mark.parametrize("served", [12], indirect=True)
+def test_from_the_first_filter_to_the_report_that_a_student_reads(served, chromium):
+    site, (one, two, sensei, student) = served.site, [chromium.tab() for _ in range(4)]
+    sign_in(one, served.base, "suzuki")
+    one.go(f"{served.base}/a/b2-1")
+    choose = "const s = document.querySelector('[name=section]'); s.value = 'B'; s.dispatchEvent(new Event('change'))"
+    one.loads(lambda: one.run(choose))
+    assert one.run("location.search.includes('section=B')")
+    assert one.run("[...document.querySelectorAll('.roster tbody td:first-child')].map(d => d.innerText).join()") == (
+        "S002,S004,S006,S008,S010,S012"
+    )
+    sign_in(two, served.base, "sensei")
+    for tab in (one, two):
+        tab.go(served.base + PATH)
+    for _ in range(5):
+        for tab, key in ((one, "1"), (two, "3")):
+            tab.press(key)
+            tab.loads(lambda tab=tab: tab.press("Enter"))
+    given = [r.edits for r in site.book.counting("b2-1") if r.edits]
+    assert [len(edits) for edits in given] == [1] * 10
+    assert sorted(edits[0].author for edits in given) == ["sensei"] * 5 + ["suzuki"] * 5
+    sign_in(student, served.base, "s002")
+    assert "S002" not in student.run("document.body.innerText")
+    sign_in(sensei, served.base, "sensei")
+    sensei.go(f"{served.base}/a/b2-1")
+    sensei.run("window.confirm = () => true")
+    sensei.loads(lambda: sensei.run("document.querySelector('#release').parentElement.querySelector('button').click()"))
+    assert "Students see their reports: all." in sensei.run("document.body.innerText")
+    student.go(f"{served.base}/me")
+    student.loads(lambda: student.run("document.querySelector('.own a').click()"))
+    read = student.run("document.body.innerText")
+    assert name_of(2) in read
+    assert all(name_of(k) not in read for k in range(3, 13))
+    student.go(f"{served.base}/a/b2-1/s/{site.attempt(3)}")
+    assert name_of(3) not in student.run("document.body.innerText")
+    assert [tab.complaints for tab in (one, two, sensei)] == [[], [], []]
 
 
 def test_the_live_page_follows_the_batch_without_being_loaded_again(served, chromium):

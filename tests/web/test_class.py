@@ -98,6 +98,7 @@ def test_an_assignment_whose_rubric_broke_does_not_take_the_others_away(site, mo
     from grader.errors import CourseError
 
     add_attempt(site.book, 1, "conv-callback")
+    site.book.desk.ask(site.book.attempts("conv-callback")[0].id, "", "please look again")
     context = site.app.room.context
 
     def broken(assignment):
@@ -109,6 +110,9 @@ def test_an_assignment_whose_rubric_broke_does_not_take_the_others_away(site, mo
     client = site.client("sensei")
     assert "rubric.toml: no good" in client.get("/assignments").text
     assert client.get("/a/b2-1").status_code == 200
+    assert client.get("/requests").status_code == 200
+    assert client.get(f"/a/b2-1/s/{site.attempt(1)}").status_code == 200
+    assert site.client("s001").get("/me").status_code == 200
 
 
 def test_a_submission_shows_report_attempts_history_and_files(site):
@@ -145,7 +149,7 @@ def test_points_by_hand_need_a_reason_and_are_never_put_over_unseen_ones(site):
     assert post(client, path, form).status_code == 400
     assert post(client, path, {**form, "points": "many", "reason": "r"}).status_code == 400
     assert post(client, path, {**form, "points": "99", "reason": "r"}).status_code == 400
-    assert post(client, path, {**form, "reason": "half"}).status_code == 200
+    assert post(client, path, {**form, "seen-runs": "²", "reason": "half"}).status_code == 200
     (edit,) = next(r.edits for r in site.book.latest_results("b2-1") if r.attempt_id == ident)
     assert (edit.points, edit.author, edit.reason) == (1.5, "sensei", "half")
     again = post(site.client("suzuki"), path, {**form, "points": "2", "reason": "full"})

@@ -10,6 +10,8 @@ import pytest
 from web_class import name_of
 from web_site import post
 
+from grader.errors import StoreError
+
 PATH = "/a/b2-1/grade/filters-discussion"
 
 
@@ -126,6 +128,21 @@ def test_an_answer_that_somebody_has_open_is_not_given_to_the_next(site):
     page = two.get(PATH).text
     assert re.search(r'name="attempt" value="(\d+)"', page)[1] != first
     assert "Also here: sensei" in page
+
+
+def test_people_on_another_server_are_seen_too(any_site):
+    first = re.search(r'name="attempt" value="(\d+)"', any_site.client("sensei").get(PATH).text)[1]
+    page = any_site.another().client("suzuki").get(PATH).text
+    assert re.search(r'name="attempt" value="(\d+)"', page)[1] != first
+    assert "Also here: sensei" in page
+
+
+def test_an_answer_can_be_read_where_nobody_can_be_told_who_reads_it(site, monkeypatch):
+    def full(*_):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(site.app.room.book.presence, "here", full)
+    assert site.client("sensei").get(f"{PATH}?at={site.attempt(2)}").status_code == 200
 
 
 def test_points_are_taken_back_by_whoever_gave_them(site):

@@ -70,6 +70,20 @@ def test_only_one_job_runs_at_a_time(site, monkeypatch):
     assert wait(site, 7).code == -15
 
 
+def test_a_job_of_another_server_is_seen_and_stopped(site, monkeypatch):
+    jobs, other = site.app.room.jobs, site.another()
+    ident = jobs.next_id()
+    job = Job(ident, "report", "", ("60",), "sensei", "2026-01-01T00:00:00+00:00")
+    _sleeper(jobs, job, monkeypatch)
+    assert other.app.room.jobs.running == job
+    assert other.app.room.jobs.next_id() != ident
+    client = other.client("sensei")
+    assert post(client, "/jobs", {"kind": "report"}).status_code == 409
+    assert post(client, f"/jobs/{ident}/stop").status_code == 200
+    assert wait(other, ident).code == -15
+    assert wait(site, ident).code == -15
+
+
 def _sleeper(jobs, job, monkeypatch):
     """Starts a command that does nothing for a minute in place of ours."""
     import subprocess

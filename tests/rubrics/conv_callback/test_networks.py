@@ -104,6 +104,11 @@ class TestModelAndAccuracy:
         asked.clothes(16, 16)
         assert asked.check().said("accuracy") == said
 
+    def test_weights_that_something_else_than_fit_put_there_are_left_to_a_person(self, asked):
+        fit = asked.digits(above(0.995), accuracy=0.985)
+        asked.events.append({"event": "moved", "model": "model-1", "fit": fit})
+        assert asked.check().said("accuracy") == "needs_review began-elsewhere"
+
     def test_a_capped_training_decides_no_accuracy(self, asked):
         asked.digits(above(0.995), [0.3], ended="completed", accuracy=0.4, capped=True)
         assert asked.check().said("accuracy") == "needs_review undecided-quick"
