@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionComplete
 from nbformat import NotebookNode, ValidationError
 
 from grader.execution.terminal import Terminal, fold
@@ -25,6 +24,8 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
     :param output_limit_chars: of folded stream text, per cell.
     """
 
+    clear_before_next_output: bool
+
     def __init__(self, notebook: NotebookNode, manager: Any, output_limit_chars: int, startup_timeout_s: float) -> None:
         super().__init__(
             notebook,
@@ -38,20 +39,13 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
             store_widget_state=False,
             coalesce_streams=False,
         )
+        self.clear_before_next_output: bool = False
         self._limit = output_limit_chars
         self._rich_bytes = 0
         self._terminals: dict[tuple[int, str], Terminal] = {}
         self._streams: dict[tuple[int, str], NotebookNode] = {}
         self.cut_cells: set[int] = set()
         self.odd_cells: set[int] = set()
-
-    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
-        """Leaves out a message that is not as Jupyter's are: ``display(raw=True)`` sends whatever the notebook says."""
-        try:
-            return super().process_message(msg, cell, cell_index)
-        except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
-            self.odd_cells.add(cell_index)
-            return None
 
     def output(self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         """Keeps one output: streams folded into one piece a stream, rich ones while there is room."""
@@ -103,3 +97,11 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
                 outputs[:] = [out for out in outputs if out is not stream]
             if terminal.dropped_chars:
                 self.cut_cells.add(cell_index)
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        """Leaves out a message that is not as Jupyter's are: ``display(raw=True)`` sends whatever the notebook says."""
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
+            self.odd_cells.add(cell_index)
+            return None

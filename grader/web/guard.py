@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from starlette.responses import PlainTextResponse
@@ -75,16 +76,30 @@ class Guard:
             told = _header(scope, b"x-forwarded-prefix").rstrip(b"/")
             if told and _PREFIX.fullmatch(told):
                 prefix = told.decode("ascii")
-            if _header(scope, b"x-forwarded-proto") == b"https":
+            if _header(scope, b"x-forwarded-proto").split(b",")[0].strip() == b"https":  # each proxy adds its own
                 scope["scheme"] = "https"
-            seen = _header(scope, b"x-forwarded-for").split(b",")[-1].strip().decode("latin-1")
-            if seen:
+            if seen := _outermost(_header(scope, b"x-forwarded-for").decode("latin-1")):
                 scope["client"] = (seen[:80], 0)
         scope["root_path"] = prefix
         if prefix and not (scope["path"] == prefix or scope["path"].startswith(f"{prefix}/")):
             scope["path"] = prefix + scope["path"]
         elif prefix and scope["path"] == prefix:
             scope["path"] = f"{prefix}/"
+
+
+def _outermost(told: str) -> str:
+    """Of the addresses that a chain of proxies saw, the last one that is not of this machine; else the last."""
+    addresses = [address.strip() for address in told.split(",")]
+    return next((a for a in reversed(addresses) if not _is_of_this_machine(a)), addresses[-1])
+
+
+def _is_of_this_machine(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -53,7 +53,8 @@ def serve_options(
     chosen_prefix = (prefix if prefix is not None else service or "").rstrip("/")
     if not _PREFIX.fullmatch(chosen_prefix):
         raise UsageError(f"--prefix is {chosen_prefix!r}: expected a path such as /grader")
-    named = tuple(name.lower() for name in hosts)
+    public = (urlsplit(environ.get(f"JUPYTERHUB_PUBLIC_{name}URL", "")).hostname for name in ("", "HUB_"))
+    named = tuple(name.lower() for name in (*hosts, *(public if service else ())) if name)
     return ServeOptions(
         host=chosen_host,
         port=port if port is not None else (there.port if there else None) or 8765,

@@ -146,9 +146,7 @@ class TestEpochs:
 class TestSteps:
     """As JupyterLab saves them: pieces of a bar that were overwritten are gone, colours are kept."""
 
-    NEW = (
-        "Epoch 1/2\n\x1b[1m{0}/{0}\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 16ms/step - loss: 2.2\n"
-    )
+    NEW = "Epoch 1/2\n\x1b[1m{0}/{0}\x1b[0m \x1b[32m━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 16ms/step - loss: 2.2\n"
     OLD = "Epoch 1/2\n{0}/{0} [==============================] - 1s 21ms/step - loss: 2.8252\n"
     BRIEF = "Epoch 1/2\n{0}/{0} - 0s - 26ms/step - loss: 2.3031\n"
     FORMS = (NEW, OLD, BRIEF)

@@ -92,6 +92,28 @@ def test_output_that_the_notebook_clears_is_gone_and_what_follows_stays(run, not
     assert outputs(tmp_path / "evidence", 3) == "after\n"
 
 
+_ODD = """
+kernel = get_ipython().kernel
+def send(kind, **content):
+    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent(), ident=kind.encode())
+"""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "from IPython.display import display; display({'text/plain': 5}, raw=True)",
+        "send('error', ename='E', evalue='e', traceback=5)",
+        "send('display_data', data=5, metadata={}, transient=5)",
+        "send('status'); send('comm_msg')",
+    ],
+)
+def test_an_output_that_is_none_costs_itself_and_nothing_else(run, notebook, odd):
+    execution = run(notebook(_ODD, odd, "print('after')"))
+    assert [cell.outcome for cell in execution.cells] == [CellOutcome.OK] * 3
+    assert [note.params["cells"] for note in execution.notes] == ["#2"]
+
+
 def test_tags_cannot_make_a_cell_skipped(run, notebook):
     content = notebook("1 / 0")
     content["cells"][0]["metadata"]["tags"] = ["skip-execution", "raises-exception", "remove-cell"]

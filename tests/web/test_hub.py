@@ -11,7 +11,7 @@ import pytest
 
 from grader.errors import UsageError
 from grader.web.hub import Hub, hub_of
-from grader.web.options import serve_options
+from grader.web.options import LOCAL_NAMES, serve_options
 
 ENVIRONMENT = {
     "JUPYTERHUB_API_TOKEN": "service-secret",
@@ -121,6 +121,14 @@ def test_a_hub_that_does_not_answer_is_named():
     with pytest.raises(UsageError, match="the Hub did not answer"):
         hub.name_of("code")
     assert "secret" not in repr(hub)
+
+
+def test_the_hubs_public_names_are_served():
+    """The Hub says them where ``c.JupyterHub.public_url`` is set."""
+    public = {"JUPYTERHUB_PUBLIC_URL": "https://Hub.example.org/x/", "JUPYTERHUB_PUBLIC_HUB_URL": ""}
+    assert serve_options(environ={**ENVIRONMENT, **public}).hosts[-1] == "hub.example.org"
+    assert "hub.example.org" not in serve_options(environ=public).hosts
+    assert serve_options(environ=ENVIRONMENT).hosts == LOCAL_NAMES
 
 
 def test_an_environment_without_its_parts_is_no_hub():

@@ -167,6 +167,21 @@ def test_over_https_cookies_are_for_https_only(make_site):
     assert answer.headers["strict-transport-security"]
 
 
+def test_a_chain_of_proxies_is_read_from_its_outer_end(make_site):
+    """As a server with HTTPS before JupyterHub's proxy sends it: each adds what it saw itself."""
+    site = make_site(1, ServeOptions(proxied=True))
+    answer = site.client().get("/sign-in", headers={"x-forwarded-proto": "https,http"})
+    assert "secure" in answer.headers["set-cookie"].lower()
+    for told, seen in [
+        ("9.9.9.9, 8.8.8.8,127.0.0.1", "8.8.8.8"),
+        ("9.9.9.9,::ffff:127.0.0.1", "9.9.9.9"),
+        ("nonsense, ::1", "nonsense"),
+        ("127.0.0.1", "127.0.0.1"),
+    ]:
+        post(site.client(), "/sign-in", {"name": told, "password": "wrong"}, headers={"x-forwarded-for": told})
+        assert site.book.accounts.log(1)[0][0].address == seen
+
+
 def test_signing_in_takes_another_secret_than_before(site):
     client = site.client()
     client.get("/sign-in")
