@@ -109,10 +109,7 @@ def publish(
 
 
 def _write_pages(context: Context, last_run: LastRun | None, again: bool, at: datetime) -> Published:
-    reports = context.workspace / "reports" / context.assignment.id
-    staff = context.workspace / "dashboard" / context.assignment.id
-    for folder in (reports, staff):
-        folder.mkdir(parents=True, exist_ok=True)
+    reports, staff = _folders(context)
     results: dict[tuple[str, str], Result] = {}
     paths: dict[tuple[str, str], Path] = {}
     faults: list[str] = []
@@ -149,18 +146,33 @@ def write_student(context: Context, key: str) -> list[Path]:
 
     :param key: as :func:`grader.store.student_key` makes it.
     """
-    stored, ids = results_of(context.gradebook, context.assignment.id, key)
-    standings = _standings(stored, [one for one in stored if one.attempt_id in ids])
-    beside, written = Beside(context), []
-    reader = beside.reader(clock.now())
-    for one in stored:
-        result = _final(beside, one)
-        own, staff = report_paths(context.workspace, result)
-        for path in (own, staff):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_reports(context, result, standings.get(key), (own.parent, staff.parent), reader)
-        written.append(own)
+    folders = _folders(context)
+    with locked(context.workspace, "pages"):
+        stored, ids = results_of(context.gradebook, context.assignment.id, key)
+        standings = _standings(stored, [one for one in stored if one.attempt_id in ids])
+        beside, written = Beside(context), []
+        reader, pages = beside.reader(clock.now()), Pages.read(context, folders[1], again=False)
+        pages.written |= pages.known
+        for one in stored:
+            result = _final(beside, one)
+            piece = result, standings.get(key), folders, reader
+            files = report_paths(context.workspace, result)
+            pages.is_current(context, piece, files)  # the next one who writes pages knows what these show
+            write_reports(context, *piece)
+            written.append(files[0])
+        pages.keep()
     return written
+
+
+def _folders(context: Context) -> tuple[Path, Path]:
+    """For students' pages, and for staff's; made where they are missing."""
+    folders = (
+        context.workspace / "reports" / context.assignment.id,
+        context.workspace / "dashboard" / context.assignment.id,
+    )
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folders
 
 
 def write_dashboard(context: Context, stored: Sequence[StoredResult], last_run: LastRun | None = None) -> Path:

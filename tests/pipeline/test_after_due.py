@@ -185,6 +185,18 @@ def test_the_pages_of_one_student_follow_the_clock_too(context, set_clock):
     assert shown(context)
 
 
+def test_what_was_written_for_one_student_alone_is_known_to_whoever_writes_all(context, set_clock):
+    attempt = add(context, "1")
+    deadline(context)
+    publish(context)
+    set_clock(DUE + MOMENT)
+    write_student(context, student_key(attempt.student, attempt.digest))
+    assert shown(context)
+    deadline(context, DUE + timedelta(days=1))
+    publish(context)
+    assert not shown(context)
+
+
 def test_one_command_looks_at_the_clock_once(context, monkeypatch):
     for ident in ("1", "2", "3"):
         add(context, ident)
