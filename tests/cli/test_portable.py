@@ -18,7 +18,8 @@ FILES = sorted(
     path for room in ROOMS.split() for path in (PACKAGE / room).rglob("*.py") or () if "migrations" not in path.parts
 ) + [path for room in ROOMS.split() if (path := PACKAGE / f"{room}.py").is_file()]
 CHILDREN = {"verification/child.py"}
-LINUX = {"checks/forks.py"}  # imported where the system was asked
+# The one is imported where the system was asked; the other by --pdf, after find_browser has refused Windows.
+LINUX = {"checks/forks.py", "reporting/printing.py"}
 FILES = [path for path in FILES if path.relative_to(PACKAGE).as_posix() not in LINUX]
 POSIX_MODULES = {
     "resource",

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+from datetime import timedelta, timezone
 
 import numpy as np
 import pytest
@@ -79,6 +80,19 @@ def test_dates_are_said_in_the_language(factory, ja):
     assert factory.context("en").words.date("2026-11-21T10:02:00+00:00") == "Nov 21 10:02"
     assert ja.words.date("soon") == ""
     assert ja.words.date(None) == ""
+
+
+@pytest.mark.parametrize("hours", [9, -9])
+def test_a_date_that_no_calendar_of_ours_has_is_none(factory, hours):
+    words = dataclasses.replace(factory.context("en"), timezone=timezone(timedelta(hours=hours))).words
+    shown = [words.date(iso) for iso in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")]
+    assert shown == (["Jan 1 09:00", ""] if hours > 0 else ["", "Dec 31 14:59"])
+
+
+def test_an_error_without_lines_is_shown_by_its_name(ja, factory):
+    output = {"output_type": "error", "ename": "E", "evalue": "e", "traceback": 5}
+    notebook = {"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]}
+    assert [v.text for v in cell_views(ja.words, notebook, factory.execution())[0].outputs] == ["E: e"]
 
 
 def test_output_of_one_cell_is_capped(ja, factory):
