@@ -5,34 +5,21 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from benchmarks._common import REPEATS, median_s
 from grader.checks import CheckRequest, run_checks
 from grader.execution import ExecutionRequest, execute
 from grader.model import Attempt, Student
 from grader.rubric import bundled_course_dir
 
-REPEATS = 5
 N_REGRADED = 50
-
-
-def median_s(action: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median wall time of ``action`` over ``repeats`` runs, seconds."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
 
 
 def tell(name: str, ours_s: float, peer: str, peer_s: float) -> None:

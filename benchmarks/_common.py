@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "nbclient", "pytest", "SQLAlchemy")
+REPEATS = 5
 
 
 def machine() -> str:
@@ -30,7 +31,7 @@ def machine() -> str:
     )
 
 
-def median_s(action: Callable[[], object], repeats: int = 5) -> float:
+def median_s(action: Callable[[], object], repeats: int = REPEATS) -> float:
     """Median wall time of ``action`` over ``repeats`` runs, seconds."""
     times = []
     for _ in range(repeats):
