@@ -59,7 +59,8 @@ def make_world(folder: Path, n: int = 8, **changes: Any) -> World:
     The evidence is one folder that all share; the notebook answers both written tasks.
     """
     settings = load_settings(
-        {"workspace": folder / "ws", "data_dir": folder / "no-data", "sandbox": "none", **changes}, environ={}
+        {"workspace": folder / "ws", "data_dir": folder / "no-data", "sandbox": "none", "browser": "none", **changes},
+        environ={},
     )
     workspace = settings.workspace
     workspace.mkdir(parents=True, exist_ok=True)

@@ -59,13 +59,18 @@ class Server:
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-        while self._open:
-            while self._queue and len(self._running) < self._jobs:
-                self._begin(session, self._queue.popleft())
-            self._wait(wake)
-            self._reap()
-        for pid in self._running:
-            _kill(pid)
+        try:
+            while self._open:
+                while self._queue and len(self._running) < self._jobs:
+                    self._begin(session, self._queue.popleft())
+                self._wait(wake)
+                self._reap()
+        finally:
+            for pid, running in self._running.items():
+                _kill(pid)
+                os.waitpid(pid, 0)
+                if self._open:
+                    self._end(running.number, "the process that the checks are forked from broke down")
         return True
 
     def refuse(self, why: str) -> None:
@@ -98,7 +103,11 @@ class Server:
     def _begin(self, session: pytest.Session, asked: Asked) -> None:
         self.tell(News(begun=asked.number))
         state = random.getstate()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes
+            self._fault(asked.number, f"no process could be started for the checks of this attempt: {error}")
+            return
         if pid == 0:
             random.setstate(state)  # else Python draws a new one in every fork
             self._judge(session, asked)  # never returns
@@ -144,7 +153,7 @@ class Server:
             if not ended:
                 continue
             del self._running[pid]
-            _kill(pid)  # what it started and left behind
+            _kill_group(pid)  # what it started and left behind
             if late:
                 why = f"the checks of this attempt took more than {running.timeout_s:g} s and were stopped"
             else:
@@ -175,6 +184,11 @@ def output_tail(scratch: Path) -> str:
 
 def _kill(pid: int) -> None:
     """The process with all of its group."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+    _kill_group(pid)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import functools
 import shutil
 import socket
 import tempfile
@@ -68,9 +67,16 @@ class _Here:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@functools.cache
+_making = threading.Lock()
+_made: list[_Here] = []
+
+
 def _here() -> _Here:
-    return _Here()
+    """One for all threads: a cache would let two of them make one each."""
+    with _making:
+        if not _made:
+            _made.append(_Here())
+        return _made[0]
 
 
 def run_task(message: bytes) -> Answer:

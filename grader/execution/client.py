@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from nbclient import NotebookClient
-from nbformat import NotebookNode, ValidationError
+from nbclient.client import CellControlSignal
+from nbformat import NotebookNode
 
 from grader.execution.terminal import Terminal, fold
 
@@ -56,19 +57,27 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
             self._forget(outs, cell_index)
         if msg["msg_type"] == "stream":
             return self._stream(outs, str(msg["content"].get("name")), str(msg["content"].get("text")), cell_index)
-        size = sum(len(str(v)) for v in (msg["content"].get("data") or {}).values())
-        if len(outs) >= OUTPUTS_PER_CELL_LIMIT or self._rich_bytes + size > RICH_BYTES_LIMIT:
+        if len(outs) >= OUTPUTS_PER_CELL_LIMIT or not self._room(msg):
             self.cut_cells.add(cell_index)
             return None
-        self._rich_bytes += size
         out = super().output(outs, msg, display_id, cell_index)
         if out is not None and out.get("output_type") == "error":
             out["traceback"] = [fold(line, _TRACEBACK_CHARS) for line in out.get("traceback", ())][:200]
             out["evalue"] = fold(str(out.get("evalue", "")), 2_000)
         return out
 
+    def _room(self, msg: dict[str, Any]) -> bool:
+        """Whether a message may still be kept; if so its size is counted."""
+        size = len(str(msg["content"]))
+        if self._rich_bytes + size > RICH_BYTES_LIMIT:
+            return False
+        self._rich_bytes += size
+        return True
+
     def _stream(self, outs: list[NotebookNode], name: str, text: str, cell_index: int) -> NotebookNode | None:
         key = (cell_index, name)
+        if name not in ("stdout", "stderr"):
+            raise ValueError(f"a stream {name[:80]!r}")
         if key not in self._streams:
             self._terminals[key] = Terminal(self._limit)
             self._streams[key] = NotebookNode(output_type="stream", name=name, text="")
@@ -88,6 +97,12 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
 
     def settle(self, cell_index: int) -> None:
         """After a cell: writes the folded text into its outputs."""
+        for channel in (self.kc.iopub_channel, self.kc.shell_channel):
+            if channel.odd:
+                self.odd_cells.add(cell_index)
+            if channel.cut:
+                self.cut_cells.add(cell_index)
+            channel.odd = channel.cut = False
         outputs = self.nb.cells[cell_index].outputs
         for key in [k for k in self._streams if k[0] == cell_index]:
             terminal = self._terminals.pop(key)
@@ -98,10 +113,25 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
             if terminal.dropped_chars:
                 self.cut_cells.add(cell_index)
 
+    def handle_comm_msg(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
+        """Output widgets keep what they are sent, so it is counted as well."""
+        kept = msg["msg_type"] == "comm_open" or msg["content"]["comm_id"] in self.comm_objects
+        if kept and not self._room(msg):
+            self.cut_cells.add(cell_index)
+        else:
+            super().handle_comm_msg(outs, msg, cell_index)
+
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
         """Leaves out a message that is not as Jupyter's are: ``display(raw=True)`` sends whatever the notebook says."""
         try:
+            if not isinstance(msg["content"].get("execution_count"), int | None):
+                raise TypeError("a count that is no number")
             return super().process_message(msg, cell, cell_index)
-        except (AttributeError, KeyError, TypeError, ValueError, ValidationError):
+        except CellControlSignal:
+            raise
+        except Exception:  # the kernel's doing, whatever it is
             self.odd_cells.add(cell_index)
             return None
+
+    async def _check_raise_for_error(self, cell: NotebookNode, cell_index: int, exec_reply: Any) -> None:
+        """Errors are read in the outputs; a reply can say anything."""

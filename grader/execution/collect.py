@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,24 +14,28 @@ from grader.errors import EvidenceError
 from grader.evidence import events as ev
 from grader.evidence.accepted import ACCEPTED
 from grader.evidence.files import read_events
+from grader.execution.watch import FILES_LIMIT
 from grader.model import Text
 
-CLAIMS_LIMIT_BYTES = 1024 * 2**20
-FILES_LIMIT = 2_000
 _KEY = re.compile(r"^(?:data-)?[0-9a-f]{32,40}$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]{0,80}$")
 
 
-def collect_claims(source: Path, target: Path) -> list[Text]:
-    """Copies claims into the evidence folder; what was left out is said in the notes."""
+def collect_claims(source: Path, target: Path, limit_bytes: int, limit_files: int = 2 * FILES_LIMIT) -> list[Text]:
+    """Copies claims into the evidence folder; what was left out is said in the notes.
+
+    :param limit_bytes: of all files together. As weights that are missing count as a fault of the grader's, it has to
+        be more than a notebook can write before it is ended; should it be reached after all, small files go first,
+        and of equal ones the newest.
+    """
     target.mkdir(parents=True, exist_ok=True)
     total, count, refused = 0, 0, []
     if source.is_symlink() or not source.is_dir():  # the notebook took the folder away
         return []
-    for entry in sorted(os.scandir(source), key=lambda e: e.name):
-        info = entry.stat(follow_symlinks=False)
+    found = [(entry, entry.stat(follow_symlinks=False)) for entry in os.scandir(source)]
+    for entry, info in sorted(found, key=lambda f: (f[1].st_size, -f[1].st_mtime_ns, f[0].name)):
         fits = stat.S_ISREG(info.st_mode) and _NAME.match(entry.name) and info.st_nlink == 1
-        if not fits or count >= FILES_LIMIT or total + info.st_size > CLAIMS_LIMIT_BYTES:
+        if not fits or count >= limit_files or total + info.st_size > limit_bytes:
             refused.append(os.fsencode(entry.name[:80]).decode("utf-8", "backslashreplace"))
             continue
         total += info.st_size
@@ -41,7 +46,7 @@ def collect_claims(source: Path, target: Path) -> list[Text]:
     return [
         Text(
             "{count} files in the evidence folder were left out (not plain files, or too large): {names}",
-            {"count": len(refused), "names": ", ".join(refused[:5])},
+            {"count": len(refused), "names": ", ".join(sorted(refused)[:5])},
         )
     ]
 
@@ -49,8 +54,9 @@ def collect_claims(source: Path, target: Path) -> list[Text]:
 def collect_replays(source: Path, target: Path) -> None:
     """Takes over what a notebook of the grader's own has recorded: whole entries, each once; never of a student's."""
     for folder in sorted(source.iterdir()) if source.is_dir() and not source.is_symlink() else ():
-        if not _KEY.match(folder.name) or (target / folder.name).exists():
+        if not _KEY.match(folder.name) or not _is_whole(folder) or _is_whole(target / folder.name):
             continue
+        shutil.rmtree(target / folder.name, ignore_errors=True)  # what another has broken off
         part = target / f".{folder.name}.{os.getpid()}"
         part.mkdir(parents=True, exist_ok=True)
         for file in sorted(folder.iterdir()):
@@ -60,6 +66,14 @@ def collect_replays(source: Path, target: Path) -> None:
             part.rename(target / folder.name)
         except OSError:  # another grader was faster
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_whole(entry: Path) -> bool:
+    """Whether it says what it holds, which is written last."""
+    try:
+        return isinstance(json.loads((entry / "entry.json").read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 
 import grader.recorder
+from grader.execution.channels import CheckedClient, CheckedManager
 from grader.execution.provisioner import WarmProvisioner, WarmStart
 from grader.execution.request import ExecutionRequest
 from grader.execution.sockets import require_socket_folder
@@ -253,7 +253,7 @@ def kernel_box(scratch: Scratch, request: ExecutionRequest) -> Box:
 
 def kernel_manager(
     scratch: Scratch, settings_file: Path, box: Box | None = None, warm: WarmStart | None = None
-) -> AsyncKernelManager:
+) -> CheckedManager:
     """A manager that starts our kernel over private sockets in the scratch folder (TCP where there are none).
 
     :param box: what the kernel is confined in; it must be the one of ``scratch``.
@@ -268,8 +268,9 @@ def kernel_manager(
     elif box is not None:
         argv = box.command(argv)
     spec = KernelSpec(argv=argv, display_name="grader", language="python")
-    manager = AsyncKernelManager(
+    manager = CheckedManager(
         kernel_name="grader",
+        client_factory=CheckedClient,
         kernel_spec_manager=_OneSpec(spec),
         transport="tcp" if os.name == "nt" else "ipc",
         connection_file=str(scratch.own / "kernel.json"),

@@ -104,7 +104,7 @@ def _run(
         execution = asyncio.run(run.all())
         if run.disk is None or not run.disk.exceeded:
             require_room(scratch.root)  # what the notebook could not write is no fault of its own
-        notes = collect_claims(scratch.claims, folder / "claims")
+        notes = collect_claims(scratch.claims, folder / "claims", 2 * request.scratch_limit_mib * 2**20)
         if request.replay_into is not None:
             collect_replays(scratch.replays, request.replay_into)
         (folder / "executed.ipynb").write_text(nbformat.writes(notebook), "utf-8")
@@ -258,6 +258,7 @@ class _Run:
             await self.manager.interrupt_kernel()
             await asyncio.wait({task}, timeout=GRACE_S)
         if not task.done():
+            self.dead = True  # whatever comes of the task: nbclient looks once a second whether the kernel lives
             kill_all(tree(self._pid()))
             await asyncio.wait({task}, timeout=GRACE_S)
         self._settle(task, in_time)
@@ -266,13 +267,12 @@ class _Run:
     def _settle(self, task: asyncio.Future[Any], in_time: bool) -> None:
         if not task.done():
             task.cancel()
+        elif error := task.exception():
+            if not isinstance(error, DeadKernelError | RuntimeError):
+                raise error
+            self.dead = True
+        if not self.dead:
             return
-        error = task.exception()
-        if error is None:
-            return
-        if not isinstance(error, DeadKernelError | RuntimeError):
-            raise error
-        self.dead = True
         if self._exceeded:
             self.outcome = ExecutionOutcome.MEMORY
         elif in_time:
@@ -284,9 +284,10 @@ class _Run:
         code = f"__import__('grader.recorder').recorder.active.finish(get_ipython().user_ns, {file})"
         request = self.client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
         reply = self._reply(request)
-        task = asyncio.ensure_future(reply)
+        reading = asyncio.ensure_future(self._read_on())
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(task, FINISH_LIMIT_S)
+            await asyncio.wait_for(reply, FINISH_LIMIT_S)
+        reading.cancel()
 
     def _inputs(self) -> str | None:
         """Test images without labels, put into the scratch folder once the notebook is over, if a model needs them."""
@@ -302,6 +303,11 @@ class _Run:
             message = await self.client.kc.get_shell_msg()
             if message["parent_header"].get("msg_id") == ident:
                 return
+
+    async def _read_on(self) -> None:
+        """What threads of the notebook still print: kept nowhere, but unread it would fill this process' memory."""
+        while True:
+            await self.client.kc.get_iopub_msg()
 
     async def _stop(self) -> None:
         """Ends every process that this execution started or that was seen below it."""

@@ -79,7 +79,7 @@ class FileHooks:
 
     def _note_saved(self, model: Any, file: Any, whole: bool, outermost: bool) -> None:
         path = _path(file)
-        if (stamp := _stamp(path)) is not None:
+        if path is not None and (stamp := _stamp(path)) is not None:
             self._written[path] = stamp
         if outermost and isinstance(model, self._hooks.keras.Model):
             tracked = self._hooks.track(model)
@@ -128,7 +128,7 @@ class FileHooks:
     ) -> None:
         after = arrays.weights_digest(model.get_weights())
         path = _path(file)
-        own = path in self._written and self._written[path] == _stamp(path)
+        own = path is not None and path in self._written and self._written[path] == _stamp(path)
         changed = whole or before is None or before != after
         ident = self._hooks.track(model).ident
         self._hooks.weights.know(model)
@@ -160,11 +160,12 @@ def _name(file: Any) -> str:
     return str(file if file is not None else "")[-500:]
 
 
-def _path(file: Any) -> str:
+def _path(file: Any) -> str | None:
+    """``None`` for what names no file: an open one, say, or nothing, whose path would be the working folder's."""
     try:
-        return str(Path(file).resolve())
-    except (OSError, TypeError, ValueError):
-        return ""
+        return str(Path(file).resolve()) if str(file) else None
+    except (OSError, RuntimeError, TypeError, ValueError):
+        return None
 
 
 def _stamp(path: str) -> tuple[int, int] | None:

@@ -84,8 +84,8 @@ def _alive(words: Words, facts: FilterFacts, silent: tuple[int, int] | None) -> 
 
 def _structure(words: Words, facts: FilterFacts) -> str:
     low, high = facts.noise
-    seen = {"after": f"{facts.moran_after:.2f}", "before": f"{facts.moran_before:.2f}"}
-    seen |= {"low": f"{low:.2f}", "high": f"{high:.2f}"}
+    values = {"after": facts.moran_after, "before": facts.moran_before, "low": low, "high": high}
+    seen = {name: f"{value:z.2f}".replace("-", "−") for name, value in values.items()}  # z: no minus before a zero
     if facts.structured:
         return words.say(
             "Neighbouring weights are more alike than in noise: Moran's I is {after}, before training it was {before} "

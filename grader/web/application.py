@@ -97,7 +97,12 @@ async def _read_form(request: Request, way: Way, form: dict[str, list[str]], fil
         if isinstance(value, UploadFile):
             files.append(value)
         else:
-            form.setdefault(name, []).append(value.replace("\x00", ""))
+            form.setdefault(name, []).append(_storable(value))
+
+
+def _storable(text: str) -> str:
+    """``text`` as every gradebook takes it: PostgreSQL keeps no NUL, and UTF-8 has no halves of a character."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _refusal(way: Way, ask: Ask) -> Response | None:

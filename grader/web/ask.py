@@ -77,6 +77,11 @@ class Ask:
         values = self.form.get(name, ())
         return values[0] if values else ""
 
+    def whole(self, name: str) -> int:
+        """A field of the form that is the number of something; 0 where it can be none."""
+        given = self.field(name)
+        return int(given) if given.isdecimal() and len(given) <= 18 else 0
+
     def url(self, path: str, **query: object) -> str:
         """The address of a page of ours, from the root of the host."""
         listed = {k: v for k, v in query.items() if v not in ("", None)}

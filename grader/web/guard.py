@@ -35,7 +35,7 @@ HEADERS = {
 
 
 class Guard:
-    """Host names, prefix, size of what is sent, and headers. ASGI 3."""
+    """Host names, addresses, prefix, size of what is sent, and headers. ASGI 3."""
 
     def __init__(self, app: App, options: ServeOptions, uploads: frozenset[str], room: Room) -> None:
         self.room = room
@@ -52,6 +52,9 @@ class Guard:
         if not self._is_for_us(scope):
             refusal = PlainTextResponse("This name is not served here: see --allow-host.", status_code=421)
             await refusal(scope, receive, sender)
+            return
+        if b"%00" in scope["query_string"]:
+            await PlainTextResponse("No address of ours holds a NUL.", status_code=400)(scope, receive, sender)
             return
         self._place(scope)
         path = scope["path"].removeprefix(scope["root_path"])

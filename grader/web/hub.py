@@ -53,7 +53,7 @@ class Hub:
         }
         granted = _asked(f"{self.api}/oauth2/token", data=urlencode(form).encode()).get("access_token")
         name = _asked(f"{self.api}/user", token=str(granted)).get("name") if granted else None
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or not name.isprintable():
             raise UsageError("the Hub does not say who this is: sign in again")
         return name
 

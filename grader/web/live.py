@@ -66,20 +66,22 @@ async def events_page(ask: Ask) -> Response:
 
 
 async def _events(ask: Ask) -> AsyncIterator[str]:
+    """Whoever is shut out, or signs out, is told nothing more."""
     last, quiet_s, spent_s = "", 0.0, 0.0
     while spent_s < _LONGEST_S and not await ask.request.is_disconnected():
         part = await run_in_threadpool(live_part, ask)
-        if part != last:
-            last, quiet_s = part, 0.0
-            yield "event: batch\n" + "".join(f"data: {line}\n" for line in part.splitlines()) + "\n"
-        elif quiet_s >= _QUIET_S:
-            quiet_s = 0.0
+        if part != last or quiet_s >= _QUIET_S:
             if await run_in_threadpool(ask.room.book.accounts.of_session, digest(ask.secret)) is None:
                 return
-            yield ": still here\n\n"
+            yield _event(part) if part != last else ": still here\n\n"
+            last, quiet_s = part, 0.0
         await asyncio.sleep(_LOOK_S)
         quiet_s += _LOOK_S
         spent_s += _LOOK_S
+
+
+def _event(part: str) -> str:
+    return "event: batch\n" + "".join(f"data: {line}\n" for line in part.splitlines()) + "\n"
 
 
 def _view(words: Words, told: Mapping[str, Any]) -> LiveView:

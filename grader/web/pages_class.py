@@ -256,7 +256,7 @@ def final_points(words: Words, result: Result) -> str:
 def _change(result: Result, earlier: Mapping[str, float]) -> str:
     """Against the mean of earlier assignments, in percentage points."""
     before, now = earlier.get(id_key(result.student.id or "")), share(result)
-    return "" if before is None or now is None else f"{(now - before) * 100:+.0f}"
+    return "" if before is None or now is None else f"{(now - before) * 100:+z.0f}"
 
 
 def _query_of(wanted: Wanted) -> dict[str, object]:

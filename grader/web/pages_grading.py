@@ -110,9 +110,13 @@ def save(ask: Ask) -> Response:
     marking = Marking(tuple(s.id for s in chosen), own)
     reason = reason_of(ask, chosen, own)
     try:
-        seen = int(ask.field("seen")) if ask.field("seen").isdecimal() else 0
         ask.room.book.add_edit(
-            item.line.attempt_id, asked.criterion, points, ask.person.name, reason, how=How(seen, marking)
+            item.line.attempt_id,
+            asked.criterion,
+            points,
+            ask.person.name,
+            reason,
+            how=How(ask.whole("seen"), marking),
         )
     except EditConflict as conflict:
         fresh = _open_question(ask)
@@ -151,11 +155,11 @@ def snippets(ask: Ask) -> Response:
         points = float(ask.field("points").replace(",", ".")) if _is_number(ask.field("points")) else math.nan
         if not math.isfinite(points) or abs(points) > asked.max_points:
             raise UsageError(ask.words.say("Points are a number from 0 to {most}.", most=asked.max_points))
-    old = ask.field("snippet")
-    if not old:
+    old = ask.whole("snippet")
+    if not ask.field("snippet"):
         desk.add_snippet(*_place(asked), words, points, ask.person.name)
-    elif old.isdecimal() and int(old) in {s.id for s in desk.snippets(*_place(asked))}:
-        desk.change_snippet(int(old), None if ask.field("retire") else words, points, ask.person.name)
+    elif old in {s.id for s in desk.snippets(*_place(asked))}:
+        desk.change_snippet(old, None if ask.field("retire") else words, points, ask.person.name)
     else:
         raise UsageError(ask.words.say("Somebody changed this meanwhile: look at it again."))
     ask.note("rubric item changed", " ".join(_place(asked)), words[:200])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
 from grader.errors import UsageError
 from grader.pipeline.view import parts_for, view_in
 from grader.reporting import Standing
+from grader.reporting.context import render_page
 from grader.reporting.criteria import criterion_title
 from grader.scoring import Audience
 from grader.store import RegradeRequest
 from grader.web.ask import Ask, NotFound
 from grader.web.classlist import ClassList, Line
 from grader.web.pages_class import class_or_none, final_points
+from grader.web.pages_submission import as_pdf
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,13 @@ def report(ask: Ask) -> Response:
     return _page(ask, _open(ask))
 
 
+def report_pdf(ask: Ask) -> Response:
+    """The same report on paper."""
+    shown = _open(ask)
+    page = render_page(view_in(shown.found.context, ask.language), "report.html.jinja", **_parts(ask, shown))
+    return as_pdf(ask, page, f"{shown.found.context.assignment.id}-{ask.number('number')}.pdf")
+
+
 def ask_again(ask: Ask) -> Response:
     """A request, with its reason."""
     shown = _open(ask)
@@ -88,12 +98,7 @@ def ask_again(ask: Ask) -> Response:
 
 
 def _page(ask: Ask, shown: Shown, status: int = 200, fault: str = "") -> Response:
-    context, result = shown.found.context, shown.found.result_of(shown.attempt_id)
-    graded = [i for i in shown.line.attempts if i in shown.found.results]
-    counting = shown.found.results[shown.line.attempt_id].result.attempt_number
-    href = ask.url(f"/me/{context.assignment.id}/{counting}")
-    standing = Standing(len(graded), counting, href) if len(graded) > 1 else None
-    parts = parts_for(context, result, shown.audience, ask.language, standing)
+    context, parts = shown.found.context, _parts(ask, shown)
     view = view_in(context, ask.language)
     titles = [(c.id, c.title) for c in parts["criteria"]]
     return ask.page(
@@ -107,7 +112,18 @@ def _page(ask: Ask, shown: Shown, status: int = 200, fault: str = "") -> Respons
         title_of={ident: criterion_title(view, ident) for ident in view.rubric.ids},
         fault=fault,
         done=ask.query("done"),
+        has_pdf=ask.room.press.is_there,
     )
+
+
+def _parts(ask: Ask, shown: Shown) -> dict[str, Any]:
+    """The report as its student may see it."""
+    context = shown.found.context
+    graded = [i for i in shown.line.attempts if i in shown.found.results]
+    counting = shown.found.results[shown.line.attempt_id].result.attempt_number
+    href = ask.url(f"/me/{context.assignment.id}/{counting}")
+    standing = Standing(len(graded), counting, href) if len(graded) > 1 else None
+    return parts_for(context, shown.found.result_of(shown.attempt_id), shown.audience, ask.language, standing)
 
 
 def _requests(ask: Ask, shown: Shown) -> Sequence[RegradeRequest]:

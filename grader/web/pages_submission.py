@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -18,6 +20,7 @@ from grader.web.classlist import ClassList, Line
 from grader.web.figures import share
 from grader.web.notebookdiff import compare
 from grader.web.pages_class import class_or_none, open_class
+from grader.web.press import Busy
 
 FILES = {
     "submission.ipynb": "application/x-ipynb+json",
@@ -77,6 +80,7 @@ def _page(ask: Ask, opened: Opened, status: int = 200, fault: str = "") -> Respo
         elsewhere=_elsewhere(ask, opened),
         requests=ask.room.book.desk.requests(opened.line.attempts),
         neighbours=_neighbours(ask, opened),
+        has_pdf=ask.room.press.is_there,
         fault=fault,
         done=ask.query("done"),
     )
@@ -89,18 +93,42 @@ def last_edit(stored: StoredResult, criterion: str) -> int:
 
 def whole_report(ask: Ask) -> Response:
     """The staff report as a page of its own, as ``grader report`` writes it."""
+    # The report has a policy of its own in it: ours adds that nobody frames it.
+    return HTMLResponse(_whole(ask, open_attempt(ask)), headers={"content-security-policy": "frame-ancestors 'none'"})
+
+
+def report_pdf(ask: Ask) -> Response:
+    """The staff report on paper."""
     opened = open_attempt(ask)
+    name = f"{opened.attempt.id}-report.pdf"
+    response = as_pdf(ask, _whole(ask, opened), name)
+    if response.status_code == HTTPStatus.OK:
+        ask.note("file fetched", f"{opened.attempt.assignment} {opened.attempt.id} report.pdf")
+    return response
+
+
+def as_pdf(ask: Ask, page: str, name: str) -> Response:
+    """``page`` as a file to keep. :raises NotFound: there is no browser here. :raises PrintError: it made none."""
+    if not ask.room.press.is_there:
+        raise NotFound
+    try:
+        content = ask.room.press.pdf(ask.person.name, page)
+    except Busy as busy:
+        seconds = math.ceil(busy.wait_s)
+        sentence = ask.words.say("Too many PDFs at once. Wait {seconds} s.", seconds=seconds)
+        response = ask.page("message.html.jinja", HTTPStatus.TOO_MANY_REQUESTS, sentence=sentence)
+        response.headers["retry-after"] = str(seconds)
+        return response
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
+
+
+def _whole(ask: Ask, opened: Opened) -> str:
     if opened.stored is None:
         raise NotFound
     context, result = opened.found.context, opened.found.result_of(opened.attempt.id)
     parts = parts_for(context, result, Audience.STAFF, ask.language)
-    return standalone(render_page(view_in(context, ask.language), "report.html.jinja", **parts))
-
-
-def standalone(page: str) -> Response:
-    """A report with a policy of its own in it: ours adds that nobody frames it."""
-    headers = {"content-security-policy": "frame-ancestors 'none'"}
-    return HTMLResponse(page, headers=headers)
+    return render_page(view_in(context, ask.language), "report.html.jinja", **parts)
 
 
 def evidence_file(ask: Ask) -> Response:
@@ -150,7 +178,6 @@ def edit(ask: Ask) -> Response:
         return _page(ask, opened, 400, ask.words.say("Points are a number, received {given}.", given=given[:20]))
     if not ask.field("reason").strip():
         return _page(ask, opened, 400, ask.words.say("Give a reason: it stays with the points, and students see it."))
-    seen = ask.field(f"seen-{criterion}")
     try:
         ask.room.book.add_edit(
             opened.attempt.id,
@@ -158,7 +185,7 @@ def edit(ask: Ask) -> Response:
             points,
             ask.person.name,
             ask.field("reason")[:2000],
-            how=How(int(seen) if seen.isdecimal() else 0),
+            how=How(ask.whole(f"seen-{criterion}")),
         )
     except EditConflict as conflict:
         return _page(ask, open_attempt(ask), 409, conflict_words(ask, conflict))

@@ -21,6 +21,7 @@ LOOK_S = 5.0
 QUIET_S = 10.0
 LONGEST_S = 60.0
 AFTER_FAILURE_S = 600.0
+PATIENCE_S = 20.0
 _NICE = 10
 
 
@@ -83,8 +84,18 @@ class Refresh:
                 os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
             while process.poll() is None:
                 if self._end.wait(0.1):
-                    process.terminate()
+                    _ended(process)
             return process.returncode == 0
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Asks it to end, and waits until it has; what does not listen is killed."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def is_due(pages: list[StalePage], now: datetime) -> bool:

@@ -20,6 +20,7 @@ from grader.store.views import Memory
 from grader.web.classlist import ClassList, class_list
 from grader.web.hub import Hub
 from grader.web.jobs import Jobs
+from grader.web.press import Press
 from grader.web.refresh import Refresh
 from grader.web.sections import Sections, read_sections
 
@@ -41,6 +42,7 @@ class Room:
         self.course = Course(settings.course)
         self.book: Gradebook = open_gradebook(settings)
         self.jobs = Jobs(settings)
+        self.press = Press(settings.browser)
         self.refresh = Refresh(settings, self.book.stale_pages)
         self._contexts: dict[str, tuple[object, Context]] = {}
         self._classes: dict[str, tuple[object, ClassList]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
 from grader.store import Role
@@ -49,7 +50,21 @@ def _post(path: str, handler: Callable[[Ask], Response], roles: frozenset[Role] 
     return Way("POST", path, handler, roles, upload)
 
 
-_ATTEMPT = "/a/{assignment}/s/{attempt:int}"
+class _Number(Convertor[int]):
+    """A number of an attempt, a request or a job: whatever is longer is nobody's, and no page."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
+
+_ATTEMPT = "/a/{assignment}/s/{attempt:number}"
 _QUESTION = "/a/{assignment}/grade/{criterion}"
 
 WAYS: tuple[Way, ...] = (
@@ -68,8 +83,9 @@ WAYS: tuple[Way, ...] = (
     _get("/a/{assignment}/similar", pages_class.similar, _INSTRUCTOR),
     _get(_ATTEMPT, pages_submission.submission, _STAFF),
     _get(_ATTEMPT + "/report", pages_submission.whole_report, _STAFF),
+    _get(_ATTEMPT + "/report.pdf", pages_submission.report_pdf, _STAFF),
     _get(_ATTEMPT + "/file/{name}", pages_submission.evidence_file, _STAFF),
-    _get(_ATTEMPT + "/diff/{other:int}", pages_submission.difference, _STAFF),
+    _get(_ATTEMPT + "/diff/{other:number}", pages_submission.difference, _STAFF),
     _post(_ATTEMPT + "/edit", pages_submission.edit, _STAFF),
     _post(_ATTEMPT + "/choose", pages_submission.choose, _STAFF),
     _get("/a/{assignment}/grade", pages_grading.questions, _STAFF),
@@ -78,17 +94,18 @@ WAYS: tuple[Way, ...] = (
     _post(_QUESTION + "/undo", pages_grading.undo, _STAFF),
     _post(_QUESTION + "/snippets", pages_grading.snippets, _STAFF),
     _get("/requests", pages_requests.requests, _STAFF),
-    _post("/requests/{request:int}", pages_requests.answer, _STAFF),
+    _post("/requests/{request:number}", pages_requests.answer, _STAFF),
     _post("/a/{assignment}/release", pages_admin.release, _INSTRUCTOR),
     _get("/live", pages_jobs.live_page, _INSTRUCTOR),
     _get("/jobs", pages_jobs.jobs, _INSTRUCTOR),
     _post("/jobs", pages_jobs.start, _INSTRUCTOR, upload=True),
-    _get("/jobs/{job:int}", pages_jobs.job, _INSTRUCTOR),
-    _post("/jobs/{job:int}/stop", pages_jobs.stop, _INSTRUCTOR),
-    _get("/jobs/{job:int}/file", pages_jobs.file, _INSTRUCTOR),
+    _get("/jobs/{job:number}", pages_jobs.job, _INSTRUCTOR),
+    _post("/jobs/{job:number}/stop", pages_jobs.stop, _INSTRUCTOR),
+    _get("/jobs/{job:number}/file", pages_jobs.file, _INSTRUCTOR),
     _get("/audit", pages_admin.audit, _INSTRUCTOR),
     _get("/me", pages_student.mine, _STUDENT),
-    _get("/me/{assignment}/{number:int}", pages_student.report, _STUDENT),
-    _post("/me/{assignment}/{number:int}", pages_student.ask_again, _STUDENT),
+    _get("/me/{assignment}/{number:number}", pages_student.report, _STUDENT),
+    _get("/me/{assignment}/{number:number}/report.pdf", pages_student.report_pdf, _STUDENT),
+    _post("/me/{assignment}/{number:number}", pages_student.ask_again, _STUDENT),
 )
 EVENTS = Way("GET", "/live/events", pages_jobs.live_page, _INSTRUCTOR)

@@ -7,8 +7,9 @@ import sys
 import msgspec
 import pytest
 
-from grader.execution.collect import claimed_facts, collect_claims
+from grader.execution.collect import claimed_facts, collect_claims, collect_replays
 
+LIMIT = 2**20
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names and pipes as Linux has them")
 
 
@@ -39,7 +40,7 @@ def test_names_that_are_no_text_are_refused_in_a_note_that_can_be_stored(tmp_pat
     source = tmp_path / "claims"
     source.mkdir()
     (source / os.fsdecode(b"\xff\xfe")).write_bytes(b"x")
-    (note,) = collect_claims(source, tmp_path / "kept")
+    (note,) = collect_claims(source, tmp_path / "kept", LIMIT)
     assert r"\xff" in note.params["names"]
     msgspec.json.encode(note)
 
@@ -54,5 +55,51 @@ def test_a_claims_folder_that_is_none_gives_no_claims(tmp_path, kind):
         source.symlink_to(elsewhere)
     elif kind == "file":
         source.write_text("")
-    assert collect_claims(source, tmp_path / "kept") == []
+    assert collect_claims(source, tmp_path / "kept", LIMIT) == []
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_many_trainings_lose_nothing(tmp_path):
+    source = tmp_path / "claims"
+    source.mkdir()
+    for i in range(2_100):
+        (source / f"fit-{i}.after.npz").touch()
+    assert collect_claims(source, tmp_path / "kept", LIMIT) == []
+    assert len(list((tmp_path / "kept").iterdir())) == 2_100
+
+
+def test_what_is_too_much_costs_the_oldest_weights_and_not_the_record(tmp_path):
+    source = tmp_path / "claims"
+    source.mkdir()
+    for age_s, name in enumerate(["fit-3.after.npz", "fit-2.after.npz", "fit-1.after.npz"]):
+        (source / name).write_bytes(bytes(400))
+        os.utime(source / name, (10**9 - age_s, 10**9 - age_s))
+    (source / "zz.json").write_bytes(bytes(100))
+    (note,) = collect_claims(source, tmp_path / "kept", 1_000)
+    assert note.params == {"count": 1, "names": "fit-1.after.npz"}
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"zz.json", "fit-2.after.npz", "fit-3.after.npz"}
+
+
+KEY = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize("broken", [None, "", '{"kind": "fi'])
+def test_an_entry_that_was_broken_off_is_made_again_and_never_taken_over(tmp_path, broken):
+    source, store = tmp_path / "recorded", tmp_path / "store"
+
+    def write(folder, entry):
+        (folder / KEY).mkdir(parents=True, exist_ok=True)
+        (folder / KEY / "states.npz").write_text("new" if entry == "{}" else "old")
+        if entry is not None:
+            (folder / KEY / "entry.json").write_text(entry)
+
+    write(source, broken)
+    collect_replays(source, store)
+    assert not (store / KEY).exists()
+    write(store, broken)
+    write(source, "{}")
+    collect_replays(source, store)
+    assert (store / KEY / "states.npz").read_text() == "new"
+    write(source, '{"another": 1}')
+    collect_replays(source, store)
+    assert (store / KEY / "entry.json").read_text() == "{}"

@@ -49,6 +49,14 @@ def test_a_loop_that_ignores_interrupts_is_killed(run, notebook, monkeypatch):
     assert [c.outcome for c in execution.cells] == [CellOutcome.TIMEOUT, CellOutcome.NOT_RUN]
 
 
+def test_a_kernel_that_was_killed_is_not_asked_again_however_late_that_is_noticed(run, notebook, monkeypatch):
+    monkeypatch.setattr("grader.execution.run.GRACE_S", 0.01)
+    loop = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        pass"
+    execution = run(notebook(loop, "y = 2"), cell_time_limit_s=1.2)
+    assert execution.outcome is ExecutionOutcome.TIMEOUT
+    assert [c.outcome for c in execution.cells] == [CellOutcome.TIMEOUT, CellOutcome.NOT_RUN]
+
+
 def test_a_kernel_that_ends_itself_is_told_from_an_error(run, notebook):
     execution = run(notebook("a = 1", "import os; os._exit(3)", "b = 2"))
     assert execution.outcome is ExecutionOutcome.KERNEL_DIED

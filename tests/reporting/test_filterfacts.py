@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from grader.evidence.kernels import FilterFacts
 from grader.messages import Catalogue
 from grader.reporting import Audience, student_report
 from grader.reporting.filterfacts import filter_sentences
@@ -54,6 +55,13 @@ def test_dead_filters_are_counted(words, evidence, fit, factory):
     text = said(words, evidence, replace(fit, weights_after=name), factory)
     assert "2 of them are next to zero." in text
     assert "3 of them answer to none of 100 test images." in text
+
+
+def test_no_minus_stands_before_a_zero(words, evidence, fit, monkeypatch):
+    facts = FilterFacts(np.array([0.5, 0.75]), 0, -0.004, -0.0, (-0.0049, -0.0))
+    monkeypatch.setattr("grader.reporting.filterfacts.filter_facts", lambda *_: facts)
+    sentence = filter_sentences(words, evidence, fit, None)[-1]
+    assert "Moran's I is 0.00, before training it was 0.00 (noise: 0.00 to 0.00)" in sentence
 
 
 def test_without_relu_or_images_only_the_weights_speak(words, evidence, factory):

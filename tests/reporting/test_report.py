@@ -286,7 +286,7 @@ def test_the_attempt_that_counts_says_so_and_the_others_name_it(factory, evidenc
     other = student_report(one, evidence, ja, standing=Standing(3, 3, "a-3.html"))
     assert "この提出は成績になりません" in other
     assert "成績になるのは 3 回目の提出です。" in other
-    assert '<a href="a-3.html">' in other
+    assert '<a class="noprint" href="a-3.html">' in other
     assert "成績になり" not in student_report(alone, evidence, ja)
 
 

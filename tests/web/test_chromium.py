@@ -215,6 +215,28 @@ def test_the_live_page_follows_the_batch_without_being_loaded_again(served, chro
     assert tab.complaints == []
 
 
+PARTS = "['.answer', '#mark', '.shown .training']"
+BOXES = f"{PARTS}.map((part) => document.querySelector(part).getBoundingClientRect().toJSON())"
+
+
+def test_the_form_is_beside_the_answer_and_stays_there_and_on_a_phone_comes_right_after_it(served, chromium):
+    tab = chromium.tab()
+    sign_in(tab, served.base, "suzuki")
+    tab.size(1280, 800)
+    tab.go(served.base + PATH)
+    answer, form, figures = tab.run(BOXES)
+    assert form["left"] > max(answer["right"], figures["right"])
+    assert form["top"] < answer["bottom"] < figures["top"]
+    tab.run("document.querySelectorAll('.training').forEach((d) => { d.open = true }); scrollTo(0, 1e6)")
+    assert tab.run("scrollY") > 200
+    assert 0 <= tab.run(BOXES)[1]["top"] < 100
+    tab.size(390, 844)
+    tab.go(served.base + PATH)
+    answer, form, figures = tab.run(BOXES)
+    assert answer["bottom"] < form["top"] < form["bottom"] < figures["top"]
+    assert form["top"] - answer["bottom"] < 150
+
+
 def axe():
     import axe_core_python
 

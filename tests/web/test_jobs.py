@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
 import time
 import zipfile
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from web_site import post
@@ -15,6 +18,8 @@ from grader.execution import Progress
 from grader.model import ExecutionOutcome
 from grader.pipeline import Batch, Graded
 from grader.pipeline.progress import PROGRESS_FILE, ProgressFile
+from grader.web import live
+from grader.web.ask import COOKIE
 from grader.web.jobs import Job
 from grader.web.pages_jobs import safe_name
 
@@ -231,3 +236,25 @@ def test_a_batch_whose_process_is_gone_does_not_look_as_if_it_ran(site):
 def test_a_damaged_progress_file_is_no_batch(site, content):
     (site.world.settings.workspace / PROGRESS_FILE).write_text(content, "utf-8")
     assert "No batch has run" in site.client("sensei").get("/live").text
+
+
+def test_whoever_is_shut_out_hears_no_more_of_a_batch_that_goes_on(site, monkeypatch):
+    numbers, secret = count(1), site.client("sensei").cookies[COOKIE]
+    monkeypatch.setattr(live, "_LOOK_S", 0.001)
+    monkeypatch.setattr(live, "live_part", lambda _ask: f"<p>{next(numbers)}</p>")
+
+    async def here():
+        return False
+
+    async def heard():
+        ask = SimpleNamespace(request=SimpleNamespace(is_disconnected=here), room=site.app.room, secret=secret)
+        said = []
+        async for event in (await live.events_page(ask)).body_iterator:
+            said.append(event)
+            if len(said) == 3:
+                site.book.accounts.disable(site.book.accounts.named("sensei").id, True)
+            if len(said) == 10:
+                break
+        return said
+
+    assert asyncio.run(heard()) == [f"event: batch\ndata: <p>{n}</p>\n\n" for n in (1, 2, 3)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -112,6 +114,30 @@ def test_what_cannot_be_written_stays_to_be_written(site, monkeypatch):
     monkeypatch.setattr("grader.web.refresh.sys.executable", "/bin/false")
     assert site.app.room.refresh.once(later()) is False
     assert len(site.book.stale_pages.all()) == 1
+
+
+@pytest.mark.parametrize("script", ["trap 'sleep 0.3; exit 1' TERM", "trap '' TERM"])
+def test_a_server_that_ends_asks_its_writer_once_and_waits(site, monkeypatch, tmp_path, script):
+    dashboard(site)
+    give(site, "sensei", 2, "3.5", "An edge in every filter.")
+    ready, writer, asked = tmp_path / "ready", tmp_path / "writer", []
+    writer.write_text(f"#!/bin/sh\n{script}\ntouch {ready}\nwhile :; do sleep 0.05; done\n", "utf-8")
+    writer.chmod(0o700)
+    terminate = subprocess.Popen.terminate
+    monkeypatch.setattr("grader.web.refresh.sys.executable", str(writer))
+    monkeypatch.setattr("grader.web.refresh.PATIENCE_S", 1.0, raising=False)
+    monkeypatch.setattr(subprocess.Popen, "terminate", lambda process: (asked.append(process), terminate(process)))
+    refresh, went_well = site.app.room.refresh, []
+    thread = threading.Thread(target=lambda: went_well.append(refresh.once(later())))
+    thread.start()
+    while thread.is_alive() and not ready.exists():
+        time.sleep(0.02)
+    refresh.close()
+    thread.join(20)
+    for process in asked:
+        process.kill()
+    assert went_well == [False]
+    assert len(asked) == 1
 
 
 def test_of_two_servers_one_writes(site):
