@@ -49,7 +49,7 @@ from grader.store.student import results_of
 _SAFE = re.compile(r"[^0-9A-Za-z_-]+")
 _STAND_IN = (
     '<!doctype html><html><meta charset="utf-8">'
-    """<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><title>-</title><p>{words}</p>"""
+    """<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><title>-</title><p>{words}</p></html>"""
 )
 
 
@@ -350,5 +350,9 @@ def shows(path: Path, page: str) -> bool:
 
 def _write(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    except BaseException:  # a full disk, say: half a file helps nobody
+        part.unlink(missing_ok=True)
+        raise

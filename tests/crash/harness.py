@@ -30,6 +30,8 @@ N_STUDENTS = 12
 CHANGING = ("duration_s", "peak_memory_mib")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 KILLED = (*(-number for number in SIGNALS), 130)
+NOT_BEGUN = ("Fatal Python error: init_", "Could not import runpy module")
+"""What Python says, with exit code 1, where an interrupt comes before it has begun with the grader."""
 
 
 def write_class(folder: Path) -> Path:
@@ -152,6 +154,7 @@ class CrashTest:
         self.compare(workspace)
 
     def _killed_run(self, workspace: Path) -> int:
+        before = self.said(workspace)
         name = self.random.choice(SIGNALS).name
         moment = "at a random time"
         if self.random.random() < 0.5:
@@ -166,6 +169,8 @@ class CrashTest:
             except subprocess.TimeoutExpired:
                 process.send_signal(getattr(signal, name))
         code = process.wait(120)
+        if code == self.code and any(words in self.said(workspace).removeprefix(before) for words in NOT_BEGUN):
+            code = KILLED[0]
         if code != self.code:
             assert code in KILLED, f"it ended by itself, with {code}: {self.said(workspace)[-3000:]}"
             self.tally[moment, name] += 1
@@ -212,8 +217,9 @@ class CrashTest:
         with closing(sqlite3.connect(workspace / "gradebook.sqlite")) as connection:
             counts = connection.execute(query).fetchone()
         assert counts == (n_graded, N_STUDENTS), "an attempt was graded twice, or not at all"
-        assert [p.name for p in workspace.rglob("*") if p.name.endswith((".partial", ".old", ".part"))] == []
-        assert self._left() == []
+        halves = [p.name for p in workspace.rglob("*") if p.name.endswith((".partial", ".old", ".part"))]
+        assert halves == [], halves
+        assert self._left() == [], self._left()
 
     def rows(self, workspace: Path) -> list[dict[str, object]]:
         """The result file without what differs from run to run."""

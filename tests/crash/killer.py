@@ -19,7 +19,7 @@ STAGES = {
     "collect": ("grader.intake", "collect"),
     "add_attempt": ("grader.store.gradebook:Gradebook", "add_attempt"),
     "claims": ("grader.execution.run", "collect_claims"),
-    "replace": ("grader.execution.run", "_replace"),
+    "replace": ("grader.execution.run", "put_in_place"),
     "verify": ("grader.pipeline.work", "measure"),
     "score": ("grader.pipeline.attempt", "score_evidence"),
     "add_result": ("grader.store.gradebook:Gradebook", "add_result"),
