@@ -22,7 +22,7 @@ from grader.verification.inputs import DatasetView, Images, input_form, unlabell
 from grader.verification.process import Failure, Job, Predictions, VerifierSettings, predict_models
 
 CONFIG_LIMIT_BYTES = 4 * 2**20
-WEIGHTS_LIMIT_BYTES = 512 * 2**20
+WEIGHTS_LIMIT_BYTES = 1024 * 2**20  # VGG-16 with its dense layers has 528 MiB
 
 
 def verify(

@@ -124,7 +124,11 @@ def test_only_two_ways_of_packing_are_read(tmp_path, how):
         unpack(zipped(("a.json", "{}"), how=how), tmp_path / "out")
 
 
-@pytest.mark.parametrize("data", [b"", b"PK", b"no archive at all", zipped(("a.json", "{}" * 100))[:-30]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PK", b"no archive at all", zipped(("a.json", "{}" * 100))[:-30]],
+    ids=["empty", "two bytes", "text", "cut off"],  # the time stands in an archive
+)
 def test_damaged_bytes_are_refused(tmp_path, data):
     with pytest.raises(EvidenceError):
         unpack(data, tmp_path / "out")
