@@ -26,7 +26,7 @@ demo: install
 	  --json $(DEMO)/results.json || test $$? -eq 1
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .
