@@ -41,18 +41,15 @@ def test_the_deadline_holds_for_the_whole_notebook(run, notebook):
     assert execution.cells[-1].outcome is CellOutcome.NOT_RUN
 
 
-def test_a_loop_that_ignores_interrupts_is_killed(run, notebook, monkeypatch):
-    monkeypatch.setattr("grader.execution.run.GRACE_S", 1.0)
+@pytest.mark.parametrize(
+    ("grace_s", "limit_s"), [(1.0, 1.0), (0.01, 1.2)], ids=["noticed in time", "noticed when the grace is over"]
+)
+def test_a_loop_that_ignores_interrupts_is_killed_and_its_kernel_is_not_asked_again(
+    run, notebook, monkeypatch, grace_s, limit_s
+):
+    monkeypatch.setattr("grader.execution.run.GRACE_S", grace_s)
     loop = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        pass"
-    execution = run(notebook(loop, "y = 2"), cell_time_limit_s=1.0)
-    assert execution.outcome is ExecutionOutcome.TIMEOUT
-    assert [c.outcome for c in execution.cells] == [CellOutcome.TIMEOUT, CellOutcome.NOT_RUN]
-
-
-def test_a_kernel_that_was_killed_is_not_asked_again_however_late_that_is_noticed(run, notebook, monkeypatch):
-    monkeypatch.setattr("grader.execution.run.GRACE_S", 0.01)
-    loop = "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        pass"
-    execution = run(notebook(loop, "y = 2"), cell_time_limit_s=1.2)
+    execution = run(notebook(loop, "y = 2"), cell_time_limit_s=limit_s)
     assert execution.outcome is ExecutionOutcome.TIMEOUT
     assert [c.outcome for c in execution.cells] == [CellOutcome.TIMEOUT, CellOutcome.NOT_RUN]
 

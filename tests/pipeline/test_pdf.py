@@ -6,10 +6,11 @@ import stat
 from dataclasses import replace
 
 import pytest
+from handed_in import full_marks
 
 from grader.config import load_settings
 from grader.errors import BrowserError, PrintError
-from grader.model import Attempt, CriterionScore, Execution, ExecutionOutcome, Outcome, Result, Student, Text
+from grader.model import Outcome
 from grader.pipeline import open_context, pdf, publish
 from grader.pipeline.forgetting import forget_student
 from grader.pipeline.pdf import write_pdfs
@@ -54,20 +55,6 @@ def context(tmp_path):
     return open_context(load_settings(settings, environ={}), "b2-1")
 
 
-def add(context, ident):
-    digest = "sha256:" + ident.rjust(64, "0")
-    attempt = Attempt("b2-1", digest, f"{ident}.ipynb", b"", Student(ident, f"Name {ident}"), None)
-    context.gradebook.add_attempt(attempt)
-    lines = [
-        CriterionScore(c.id, c.points, c.points, Outcome.PASSED, c.visibility, Text("x"))
-        for c in context.rubric.criteria
-    ]
-    execution = Execution(ExecutionOutcome.OK)
-    result = Result("b2-1", digest, attempt.source, attempt.student, execution, summed(lines, ()))
-    context.gradebook.add_result(result)
-    return result
-
-
 def change(context, result):
     lines = [replace(c, points=0.0, outcome=Outcome.FAILED) for c in result.score.criteria]
     context.gradebook.add_result(replace(result, score=summed(lines, ())))
@@ -78,7 +65,7 @@ def printed(context):
 
 
 def test_a_pdf_lies_beside_its_report_and_is_for_its_owner_only(context, printer):
-    add(context, "21X4001")
+    full_marks(context, "21X4001")
     (made,) = printed(context).made
     assert made == context.workspace / "reports/b2-1/21X4001.pdf"
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
@@ -88,7 +75,7 @@ def test_a_pdf_lies_beside_its_report_and_is_for_its_owner_only(context, printer
 
 def test_what_is_there_is_not_made_again_and_one_browser_does_all(context, printer):
     for ident in ("1", "2", "3"):
-        add(context, ident)
+        full_marks(context, ident)
     assert len(printed(context).made) == 3
     again = write_pdfs(context, publish(context, again=True).paths.values())
     assert (len(again.made), len(again.kept)) == (0, 3)
@@ -96,7 +83,7 @@ def test_what_is_there_is_not_made_again_and_one_browser_does_all(context, print
 
 
 def test_a_report_that_changes_takes_its_pdf_away_at_once(context, printer):
-    first, _ = add(context, "1"), add(context, "2")
+    first, _ = full_marks(context, "1"), full_marks(context, "2")
     one, two = printed(context).made
     change(context, first)
     publish(context)
@@ -107,7 +94,7 @@ def test_a_report_that_changes_takes_its_pdf_away_at_once(context, printer):
 
 
 def test_a_page_that_is_written_while_it_is_printed_is_printed_again(context, printer):
-    result = add(context, "1")
+    result = full_marks(context, "1")
     pages = list(publish(context).paths.values())
 
     def somebody_grades():
@@ -121,7 +108,7 @@ def test_a_page_that_is_written_while_it_is_printed_is_printed_again(context, pr
 
 def test_one_page_that_fails_costs_no_other_and_gets_a_new_browser(context, printer):
     for ident in ("1", "2", "3"):
-        add(context, ident)
+        full_marks(context, ident)
 
     def crash():
         raise PrintError("the page's process crashed")
@@ -134,7 +121,7 @@ def test_one_page_that_fails_costs_no_other_and_gets_a_new_browser(context, prin
 
 
 def test_a_full_disk_leaves_no_half_of_a_pdf_under_its_name(context, printer, monkeypatch):
-    add(context, "1")
+    full_marks(context, "1")
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -148,7 +135,7 @@ def test_a_full_disk_leaves_no_half_of_a_pdf_under_its_name(context, printer, mo
 
 
 def test_a_workspace_without_a_browser_is_an_error(context, monkeypatch):
-    add(context, "1")
+    full_marks(context, "1")
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("grader.reporting.printing._APPLICATIONS", ())
     with pytest.raises(BrowserError):
@@ -156,8 +143,8 @@ def test_a_workspace_without_a_browser_is_an_error(context, monkeypatch):
 
 
 def test_forgetting_somebody_takes_their_pdf_away(context, printer):
-    add(context, "1")
-    add(context, "2")
+    full_marks(context, "1")
+    full_marks(context, "2")
     one, two = printed(context).made
     forget_student(context.settings, "1")
     assert not one.exists()
@@ -180,8 +167,8 @@ def test_a_real_browser_that_is_killed_meanwhile_is_started_again(context, monke
             return super().pdf(html)
 
     monkeypatch.setattr(pdf, "Printer", Killed)
-    add(context, "1")
-    add(context, "2")
+    full_marks(context, "1")
+    full_marks(context, "2")
     found = printed(context)
     assert [path.name for path in found.faults] == ["1.html"]
     assert [path.name for path in found.made] == ["2.pdf"]
