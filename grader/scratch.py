@@ -13,14 +13,28 @@ from pathlib import Path
 SCRATCH_PREFIX = "grader-"
 SOCKET_PATH_LIMIT_BYTES = 107 if sys.platform == "linux" else 103  # sun_path of unix(7) without its last zero
 _ROOM_BYTES = 2**20
-_NAMED = re.compile(rf"{SCRATCH_PREFIX}(\d+)-[\w-]+")
+_NAMED = re.compile(rf"{SCRATCH_PREFIX}(\d+)(?:\.(\d+))?-[\w-]+")
 _SHORT = ("/tmp", "/var/tmp")  # noqa: S108 - folders in them are made by mkdtemp, for their owner only
 _SOCKET_BELOW = "12345678/own/kernel-ipc-5"  # from the end of scratch_prefix() on: the longest path of a socket of ours
 
 
 def scratch_prefix(purpose: str = "") -> str:
-    """How temporary folders of this process begin: its number tells later whether anybody still uses them."""
-    return f"{SCRATCH_PREFIX}{os.getpid()}-{purpose}{'-' if purpose else ''}"
+    """How temporary folders of this process begin: its number, and when it began, tell later whether anybody still uses
+    them.
+    """
+    begun = _begun("self")
+    return f"{SCRATCH_PREFIX}{os.getpid()}{'.' if begun else ''}{begun}-{purpose}{'-' if purpose else ''}"
+
+
+def _begun(process: int | str) -> str:
+    """When a process began, in clock ticks since the machine did (field 22 of proc_pid_stat(5)): numbers of processes
+    are used again within minutes on a busy machine. Empty where this is not known.
+    """
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        return str(int(fields[19]))
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 def socket_folder() -> Path | None:
@@ -47,16 +61,20 @@ def require_room(folder: Path) -> None:
 
 def remove_strays() -> list[Path]:
     """Deletes this user's temporary folders whose grader is gone; what was deleted. Never an error."""
-    import psutil  # not needed for names, which the sandboxes' own small programs make as well
-
     removed = []
     folders = {Path(tempfile.gettempdir()), socket_folder() or Path(tempfile.gettempdir())}
     for path in (p for folder in folders for p in folder.glob(f"{SCRATCH_PREFIX}*")):
         named = _NAMED.fullmatch(path.name)
-        if named and _is_ours(path) and not psutil.pid_exists(int(named[1])):
+        if named and _is_ours(path) and not _lives(int(named[1]), named[2]):
             shutil.rmtree(path, ignore_errors=True)
             removed.append(path)
     return removed
+
+
+def _lives(process: int, begun: str | None) -> bool:
+    import psutil  # not needed for names, which the sandboxes' own small programs make as well
+
+    return psutil.pid_exists(process) and (not begun or _begun(process) in ("", begun))
 
 
 def _is_ours(path: Path) -> bool:

@@ -36,6 +36,16 @@ def test_a_scratch_folder_of_a_dead_grader_is_deleted(temporary):
     assert not stray.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="proc_pid_stat(5)")
+def test_a_living_process_with_the_number_of_a_dead_grader_keeps_nothing(temporary):
+    number, begun = scratch_prefix().removeprefix("grader-").rstrip("-").split(".")
+    stray, used = (temporary / f"grader-{number}.{ticks}-abcdefgh" for ticks in (int(begun) - 1, begun))
+    stray.mkdir()
+    used.mkdir()
+    assert remove_strays() == [stray]
+    assert used.is_dir()
+
+
 def test_scratch_folders_in_use_and_other_programs_files_stay(temporary):
     dead = ended_process()
     kept = [

@@ -163,11 +163,11 @@ class CrashTest:
             stage, when = self.random.choice(list(STAGES)), self.random.choice(("before", "after"))
             moment = f"{when} {stage}"
             many = stage not in ("collect", "json")
-            process = self.start(workspace, stage, when, self.random.randint(1, min(8, left + 1)) if many else 1, name)
+            process = self.start(workspace, stage, when, self.random.randint(1, min(6, left + 1)) if many else 1, name)
         else:
             process = self.start(workspace)
             try:
-                process.wait(self.random.uniform(0.2, self.whole_s * (left + 2) / (N_STUDENTS + 2)))
+                process.wait(self.random.uniform(0.2, 0.8 * self.whole_s * (left + 2) / (N_STUDENTS + 2)))
             except subprocess.TimeoutExpired:
                 process.send_signal(getattr(signal, name))
         code = process.wait(120)
