@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from grader.checks.answers import Answer, find_answers
-from grader.checks.facts import DataFacts, NotebookCell, Submission, read_cells, read_fits
+from grader.checks.chains import read_fits
+from grader.checks.facts import DataFacts, NotebookCell, Submission, read_cells
 from grader.checks.handed_out import read_given
 from grader.checks.prose import GivenText
 from grader.checks.requests import CheckRequest
@@ -54,7 +55,7 @@ class Context:
         return Submission(
             evidence=evidence,
             cells=cells or (),
-            fits=read_fits(evidence),
+            fits=read_fits(evidence, self.data),
             language=self.request.language,
             budget=self.request.budget,
         )
@@ -116,4 +117,5 @@ def _data(root: Path | None, spec: DatasetSpec) -> DataFacts | None:
     if stored is None:
         return None
     (train, labels), (test, _) = stored.rows("train"), stored.rows("test")
-    return DataFacts(spec.name, train, test, spec.digest, labels)
+    images = {split: stored.array(f"x_{split}") for split in ("train", "test")}
+    return DataFacts(spec.name, train, test, spec.digest, labels, images=images)

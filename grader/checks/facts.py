@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from grader.checks.images import NO_LABELS, NO_ROWS, Labels, Rows, different
+from grader.checks.images import DataFacts as DataFacts
 from grader.checks.pixels import Scaling
 from grader.errors import EvidenceError
 from grader.evidence import Array, Evaluation, Evidence, Fit, Model
 from grader.model import Budget, CellOutcome, CellRun, Execution, Measurement
-from grader.recorder import arrays
 
-Rows = npt.NDArray[np.uint64]
-Labels = npt.NDArray[np.int64]
-_NO_ROWS: Rows = np.zeros(0, np.uint64)
-_NO_LABELS: Labels = np.zeros(0, np.int64)
-_ASKED_KEPT = 64
 _SELF_CHECK = "grader-extension"
 """Tag of the handout's cell that loads the student's own check."""
 
@@ -88,94 +84,19 @@ def read_cells(notebook: Mapping[str, Any], execution: Execution) -> tuple[Noteb
 
 
 @dataclass(frozen=True)
-class DataFacts:
-    """Which images are whose. Row digests do not depend on scale or shape (:mod:`grader.recorder.rows`).
-
-    :ivar train, test: row digests, uint64, (n,), of the official splits.
-    :ivar train_labels: int64, (n,), class of each image of ``train``; empty where they are not known.
-    :ivar others: the same of the assignment's other data sets that are installed.
-    """
-
-    name: str
-    train: Rows
-    test: Rows
-    digest: str = ""
-    train_labels: Labels = field(default_factory=lambda: _NO_LABELS, repr=False)
-    others: tuple[DataFacts, ...] = ()
-
-    @property
-    def n_train(self) -> int:
-        """Images in the training split."""
-        return len(self.train)
-
-    def share(self, rows: Rows, split: str) -> float:
-        """Share of ``rows`` that stand in ``train`` or ``test``, 0 to 1; those in both splits count as ``train``."""
-        if not len(rows):
-            return 0.0
-        in_train = self._standing(rows, "train")
-        found = in_train if split == "train" else self._standing(rows, "test") & ~in_train
-        return float(found.mean())
-
-    @cached_property
-    def _known(self) -> dict[str, Rows]:
-        """Different images of each split, sorted; ``labelled``: those of training with their labels."""
-        known = {"train": np.unique(self.train), "test": np.unique(self.test)}
-        if len(self.train_labels) == len(self.train):
-            known["labelled"] = np.unique(_with_label(self.train, self.train_labels))
-        return known
-
-    @cached_property
-    def _found(self) -> dict[tuple[str, int], tuple[Rows, npt.NDArray[np.bool_]]]:
-        """Answers given, with the rows they are about: kept, so that no other array can have the same address."""
-        return {}
-
-    def warm_up(self) -> None:
-        """Makes now what all attempts need."""
-        for facts in (self, *self.others):
-            _ = facts._known
-
-    def _standing(self, rows: Rows, among: str) -> npt.NDArray[np.bool_]:
-        """Which of ``rows`` stand in a split; several checks ask the same of one training."""
-        known, asked = self._known[among], (among, id(rows))
-        if asked not in self._found:
-            while len(self._found) >= _ASKED_KEPT:
-                del self._found[next(iter(self._found))]
-            places = np.searchsorted(known, rows).clip(max=max(len(known) - 1, 0))
-            self._found[asked] = rows, known[places] == rows if len(known) else np.zeros(len(rows), np.bool_)
-        return self._found[asked][1]
-
-    def wrong_labels(self, rows: Rows, labels: Labels) -> float | None:
-        """Share of the known training images among ``rows`` whose label is not theirs, 0 to 1.
-
-        :param labels: one a row; below 0 where it has none. An image that the split holds twice may have either label.
-        :returns: ``None`` where labels are missing or fewer than half of the rows are training images.
-        """
-        if len(labels) != len(rows) or len(self.train_labels) != len(self.train):
-            return None
-        known = self._standing(rows, "train") & (labels >= 0)
-        if not len(rows) or known.mean() < 0.5:
-            return None
-        right = self._standing(_with_label(rows[known], labels[known]), "labelled")
-        return float(1.0 - right.mean())
-
-
-def _with_label(rows: Rows, labels: Labels) -> Rows:
-    """One number for each pair of image and label; the factor (2**64 over the golden ratio) spreads labels apart."""
-    return rows + labels.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-
-
-@dataclass(frozen=True)
 class TrainedFit:
     """One training: the claimed :class:`grader.evidence.Fit`, and our re-measurement after it.
 
     :ivar earlier: trainings whose result this one went on from, oldest first.
     :ivar weights_digests: of the weights before and after this training; ``None`` where they are unknown.
+    :ivar data: tells images of the data set among those that only came up while it was trained.
     """
 
     fit: Fit
     evidence: Evidence = field(repr=False)
     earlier: tuple[TrainedFit, ...] = field(default=(), repr=False)
     weights_digests: tuple[str | None, str | None] = field(default=(None, None), repr=False)
+    data: DataFacts | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -238,11 +159,28 @@ class TrainedFit:
 
     @cached_property
     def rows(self) -> Rows:
-        """Row digests of the training inputs as given, the validation split included; empty where unknown."""
-        return _digests_in(self._given)
+        """Row digests of the training inputs, the validation split included; empty where unknown.
+
+        Images in another form that can be told (:meth:`DataFacts.as_handed_out`) have the digests of the original.
+        """
+        given = _digests_in(self.given)
+        return self.data.as_handed_out(given, self.fit.x.shape) if self.data else given
+
+    @property
+    def in_another_form(self) -> bool:
+        """Whether ``rows`` are known images, and were given as a negative, with a frame, or in three channels."""
+        return not np.array_equal(self.rows, _digests_in(self.given))
 
     @cached_property
-    def _given(self) -> Mapping[str, npt.NDArray[np.generic]]:
+    def seen_rows(self) -> Rows:
+        """``rows``, and the images that a data set gave in later epochs only; drawn or turned ones do not count."""
+        later = self.given.get("later", NO_ROWS)
+        if self.data is None or not len(later) or later.dtype != np.uint64:
+            return self.rows
+        return np.concatenate([self.rows, later[self.data.knows(later)]])
+
+    @cached_property
+    def given(self) -> Mapping[str, npt.NDArray[np.generic]]:
         """What is recorded of the rows given to ``fit``; nothing where that cannot be read."""
         return self._rows_of(self.fit.x)
 
@@ -252,8 +190,8 @@ class TrainedFit:
 
         Empty where unknown.
         """
-        labels = self._given.get("labels", _NO_LABELS)
-        return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else _NO_LABELS
+        labels = self.given.get("labels", NO_LABELS)
+        return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else NO_LABELS
 
     def wrong_labels(self, data: DataFacts | None) -> float | None:
         """Share of this training's images whose label is not theirs, 0 to 1; ``None`` where it cannot be told.
@@ -286,7 +224,8 @@ class TrainedFit:
     @cached_property
     def validation_rows(self) -> Rows:
         """Row digests of ``validation_data``; empty where there is none or it is unknown."""
-        return _digests_in(self._rows_of(self.fit.validation))
+        given = _digests_in(self._rows_of(self.fit.validation))
+        return self.data.as_handed_out(given, self.fit.validation.shape) if self.data else given
 
     def _rows_of(self, array: Array) -> Mapping[str, npt.NDArray[np.generic]]:
         try:
@@ -297,7 +236,7 @@ class TrainedFit:
     @cached_property
     def unique_rows(self) -> Rows:
         """Different training inputs over the whole chain: uint64, (n,), sorted."""
-        return np.unique(np.concatenate([f.rows for f in self.chain]))
+        return different(np.concatenate([f.seen_rows for f in self.chain]))
 
     @property
     def n_rows(self) -> int | None:
@@ -322,36 +261,8 @@ class TrainedFit:
 
 
 def _digests_in(given: Mapping[str, npt.NDArray[np.generic]]) -> Rows:
-    rows = given.get("rows", _NO_ROWS)
-    return rows.astype(np.uint64) if rows.ndim == 1 and rows.dtype.kind in "ui" else _NO_ROWS
-
-
-def weights_digest(evidence: Evidence, name: str | None) -> str | None:
-    """Digest of a weights file's arrays; ``None`` where it is missing, unreadable or empty."""
-    if name is None:
-        return None
-    try:
-        return arrays.weights_digest(evidence.weights(name))
-    except EvidenceError:
-        return None
-
-
-def read_fits(evidence: Evidence) -> tuple[TrainedFit, ...]:
-    """All trainings in order, each knowing the ones it went on from (equal weights, else the same model)."""
-    trained: list[TrainedFit] = []
-    ends: dict[str, TrainedFit] = {}
-    latest: dict[str, TrainedFit] = {}
-    for fit in evidence.fits:
-        before = weights_digest(evidence, fit.weights_before)
-        previous = latest.get(fit.model.id) if before is None else ends.get(before)
-        after = weights_digest(evidence, fit.weights_after)
-        current = TrainedFit(fit, evidence, previous.chain if previous else (), (before, after))
-        trained.append(current)
-        if fit.epochs_run:
-            latest[fit.model.id] = current
-            if after is not None and after != before:
-                ends[after] = current
-    return tuple(trained)
+    rows = given.get("rows", NO_ROWS)
+    return rows.astype(np.uint64) if rows.ndim == 1 and rows.dtype.kind in "ui" else NO_ROWS
 
 
 @dataclass(frozen=True)

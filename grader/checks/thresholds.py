@@ -12,6 +12,9 @@ from grader.errors import CourseError
 from grader.rubric import Distribution, Rubric, ThresholdRule, read_calibration
 from grader.rubric.calibration import DOUBT_SHARE
 
+BEYOND = 0.5
+"""Share of the best right answer's errors below which a person looks how it was done."""
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -37,6 +40,13 @@ class Threshold:
     def holds(self, value: float) -> bool:
         """Whether ``value`` is good enough."""
         return value >= self.value if self.side == "lower" else value <= self.value
+
+    def is_beyond(self, accuracy: float) -> bool:
+        """Whether ``accuracy`` leaves fewer than half the errors of the best right answer that was measured.
+
+        No luck between seeds does that: it was trained on other data, or better than the task asks for.
+        """
+        return self.side == "lower" and 1.0 - accuracy < BEYOND * (1.0 - self.reference_max)
 
     def in_doubt(self, value: float) -> bool:
         """Whether ``value`` misses the threshold by so little that chance may have done it."""

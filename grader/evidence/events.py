@@ -42,8 +42,9 @@ class Array(Struct, frozen=True, forbid_unknown_fields=True):
     """What was given as x or y. ``kind``: ``array``, ``dataset`` (tf.data), ``generator`` or ``none``.
 
     ``digest`` is of the bytes, ``rows`` names an ``.npz`` with ``rows``: uint64, (n,), scale-free row digests and, for
-    a training, ``labels``: int64, (n,) class of each row (-1 where it has none). Of a training's x also ``mean`` and
-    ``std`` of all numbers, and ``flat``: the share of rows that hold one value only.
+    a training, ``labels``: int64, (n,) class of each row (-1 where it has none), and ``soft``: bool, (n,) whether it
+    holds more than two different numbers (left out where none does). Of a training's x also ``mean`` and ``std`` of
+    all numbers, and ``flat``: the share of rows that hold one value only.
     """
 
     kind: Name = "none"
@@ -93,7 +94,7 @@ class ModelEvent(Event, frozen=True, tag="model"):
     """A model as it was at ``compile`` or at the start of ``fit``; a later event of the same id replaces it.
 
     ``kind``: ``sequential``, ``functional`` or ``subclassed``. ``config``: file name of the JSON config, ``None`` where
-    the model has none. ``custom``: some class in it is not Keras' own.
+    the model has none. ``custom``: it has none, mostly as some class in it is not Keras' own.
     """
 
     model: Ident
@@ -242,11 +243,13 @@ class TamperEvent(Event, frozen=True, tag="tamper"):
 class MovedEvent(Event, frozen=True, tag="moved"):
     """Weights of a model were changed by something else than ``fit`` (:mod:`grader.recorder.moved`).
 
-    ``fit``: the training that began with them; ``None``: seen after the last cell.
+    ``fit``: the training that began with them; ``None``: seen after the last cell. ``by``: what within that training
+    was not Keras' own doing (:mod:`grader.recorder.insides`), where that is why.
     """
 
     model: Ident
     fit: Ident | None = None
+    by: Name | None = None
 
 
 class ProbeEvent(Event, frozen=True, tag="probe"):
@@ -254,7 +257,8 @@ class ProbeEvent(Event, frozen=True, tag="probe"):
 
     ``callback`` is its place in ``FitStartEvent.callbacks``; ``subject`` the very object (``given``) or one like it as
     it was before its first training (``fresh``). ``logs``: one mapping an epoch; ``stopped_at``: the epoch, from 0,
-    after which it wanted to stop. ``printed`` begins what it wrote meanwhile.
+    after which it wanted to stop. ``printed`` begins what it wrote meanwhile. ``ending_error``: what ``on_train_end``
+    raised although nothing had stopped the run.
     """
 
     fit: Ident
@@ -265,6 +269,7 @@ class ProbeEvent(Event, frozen=True, tag="probe"):
     stopped_at: Count | None = None
     error: Annotated[str, Meta(max_length=500)] | None = None
     printed: Annotated[str, Meta(max_length=500)] = ""
+    ending_error: Annotated[str, Meta(max_length=500)] | None = None
 
 
 class LevelEvent(Event, frozen=True, tag="probe_level"):

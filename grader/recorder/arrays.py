@@ -33,6 +33,20 @@ def as_array(value: Any) -> npt.NDArray[Any] | None:
     return array if fits else None
 
 
+def plain(value: Any) -> Any:
+    """``value``, arrays of a class of one's own (also in a tuple) as what they hold: their methods may give other data
+    when Keras converts them.
+    """
+    if isinstance(value, tuple | list) and any(isinstance(item, np.ndarray) for item in value):
+        return type(value)(map(plain, value)) if type(value) in (tuple, list) else tuple(map(plain, value))
+    if isinstance(value, np.ndarray):
+        return value if type(value) in (np.ndarray, np.memmap) else value.view(np.ndarray)
+    kinds = {cls.__name__ for cls in type(value).__mro__ if cls.__module__.startswith("pandas.")}
+    if kinds & {"DataFrame", "Series"} and not type(value).__module__.startswith("pandas."):
+        return np.asarray(value)
+    return value
+
+
 def class_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Class of each row: int64, (n,). Integers as they are, one-hot rows by their place, -1 where it is neither."""
     if y.ndim == 2 and y.shape[1] > 1:
@@ -42,6 +56,22 @@ def class_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     with np.errstate(all="ignore"):  # a warning of ours would appear among the student's outputs
         whole = np.isfinite(flat) & (np.mod(flat, 1) == 0)
         return np.where(whole, flat, -1).astype(np.int64)
+
+
+def soft_rows(y: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
+    """Which rows of (n, k) labels hold more than two different values: bool, (n,); ``None`` where no row does.
+
+    One-hot rows, and those that label smoothing gives, hold two. A network's output holds as many as there are classes.
+    """
+    soft = np.zeros(len(y), np.bool_)
+    width = math.prod(y.shape[1:])
+    for start in range(0, len(y) if width > 2 else 0, _BLOCK_ROWS):
+        with np.errstate(all="ignore"):  # values are the same up to a ten-thousandth of the row's range
+            rows = y[start : start + _BLOCK_ROWS].reshape(-1, width).astype(np.float64)
+            low, high = rows.min(axis=1, keepdims=True), rows.max(axis=1, keepdims=True)
+            slack = 1e-4 * (high - low)
+            soft[start : start + _BLOCK_ROWS] = ((rows > low + slack) & (rows < high - slack)).any(axis=1)
+    return soft if soft.any() else None
 
 
 def describe(value: Any) -> dict[str, Any]:
@@ -83,6 +113,8 @@ def spread(value: Any) -> dict[str, float]:
 def save_rows(path: Path, x: Any, y: Any, digests: npt.NDArray[np.uint64] | None = None) -> str | None:
     """Writes row digests of ``x`` and classes of ``y`` as npz; the file's name, or ``None`` where there are none.
 
+    Where labels are soft (:func:`soft_rows`), it has ``soft`` too.
+
     :param digests: uint64, (n,), of ``x`` where they are known already.
     """
     array, labels = as_array(x), as_array(y)
@@ -91,9 +123,19 @@ def save_rows(path: Path, x: Any, y: Any, digests: npt.NDArray[np.uint64] | None
     arrays: dict[str, npt.NDArray[Any]] = {"rows": row_digests(array) if digests is None else digests}
     if labels is not None and len(labels) == len(array):
         arrays["labels"] = class_labels(labels)
+        if (soft := soft_rows(labels)) is not None:
+            arrays["soft"] = soft
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return path.name
+
+
+def add_rows(path: Path, later: npt.NDArray[np.uint64]) -> None:
+    """Writes digests of rows that came later, uint64, (n,), to those in ``path``."""
+    with np.load(path, allow_pickle=False) as stored:
+        known = dict(stored)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **known, later=later)
 
 
 def save_weights(path: Path, weights: list[npt.NDArray[Any]]) -> str:

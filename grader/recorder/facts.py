@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,12 +14,27 @@ _MAIN_PARAMETERS = frozenset(
     | {"target_shape", "activation", "use_bias", "axis", "interpolation", "size", "data_format"}
 )
 _FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
-_OWN_CALLBACKS = frozenset({"History", "ProgbarLogger", "EpochRecorder"})
+# What legacy Keras makes of arithmetic on symbolic tensors runs a function found by name, as a Lambda does.
+_WITH_CODE = frozenset(
+    {"Lambda", "TFSMLayer", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"}
+)
+_OWN_CALLBACKS = frozenset({"History", "ProgbarLogger"})
+# ``activation=tf.nn.softmax`` is serialised under the name that the function has inside TensorFlow.
+TENSORFLOW_ACTIVATIONS = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax", "identity": "linear"}
+# Layers that stand in an activation's place: ``activation=ReLU()``.
+_ACTIVATION_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
+CALLBACKS_LIMIT = 32
 
 
 def is_builtin(cls: type) -> bool:
-    """Whether a class is Keras' own."""
-    return str(cls.__module__).split(".", 1)[0] in _FRAMEWORKS
+    """Whether a class is Keras' own: the one that stands under its name there."""
+    module = str(cls.__module__)
+    if module.split(".", 1)[0] not in _FRAMEWORKS:
+        return False
+    found: Any = sys.modules.get(module)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
 
 
 def can_be_rebuilt(layer: Any) -> bool:
@@ -26,7 +42,7 @@ def can_be_rebuilt(layer: Any) -> bool:
     activation = getattr(layer, "activation", None)
     module = str(getattr(activation, "__module__", None) or "keras")
     own_code = callable(activation) and module.split(".", 1)[0] not in _FRAMEWORKS
-    return is_builtin(type(layer)) and type(layer).__name__ not in ("Lambda", "TFSMLayer") and not own_code
+    return is_builtin(type(layer)) and type(layer).__name__ not in _WITH_CODE and not own_code
 
 
 def _shape(value: Any) -> list[int | None] | None:
@@ -58,9 +74,13 @@ def input_shape(model: Any) -> list[int | None] | None:
 
 
 def _activation(value: Any) -> str:
+    """Its name, as Keras itself spells it: of a function of Keras or TensorFlow, or of a layer in its place."""
     if isinstance(value, dict):
-        value = value.get("config") if isinstance(value.get("config"), str) else value.get("class_name")
-    return str(value)
+        name, config = value.get("class_name"), value.get("config")
+        if name == "Activation" and isinstance(config, dict):
+            return _activation(config.get("activation"))
+        value = config if isinstance(config, str) else _ACTIVATION_LAYERS.get(str(name), name)
+    return TENSORFLOW_ACTIVATIONS.get(str(value), str(value))
 
 
 def _main_config(layer: Any) -> dict[str, Any]:
@@ -161,12 +181,17 @@ def student_callbacks(callbacks: Any) -> list[Any]:
     """The callbacks themselves, those left out that Keras and the recorder add."""
     items = getattr(callbacks, "callbacks", callbacks)
     items = items if isinstance(items, list | tuple) else [items] if items is not None else []
-    return [c for c in items if type(c).__name__ not in _OWN_CALLBACKS][:32]
+    return [c for c in items if not is_recorder(c) and not (type(c).__name__ in _OWN_CALLBACKS and is_builtin(type(c)))]
+
+
+def is_recorder(callback: Any) -> bool:
+    """Whether a callback is the recorder's own."""
+    return type(callback).__module__ == "grader.recorder.training"
 
 
 def callback_facts(callbacks: Any) -> list[dict[str, Any]]:
     """Fields of :class:`grader.evidence.events.CallbackFacts` for each callback that the student gave."""
-    return [_callback(c) for c in student_callbacks(callbacks)]
+    return [_callback(c) for c in student_callbacks(callbacks)[:CALLBACKS_LIMIT]]
 
 
 def _source_of(kind: type) -> str | None:

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from grader.recorder.insides import is_installed
+
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
     from grader.recorder.session import Session
@@ -39,6 +41,7 @@ _ENTRY_POINTS = {
     "os": ("open", "write", "close"),
     "hashlib": ("blake2b",),
 }
+_GOOD_FAITH = frozenset({"summary", "__repr__", "__str__", "_repr_html_"})
 _LOADERS = re.compile(r"(?:^|\.)datasets\.(\w+)$")
 
 _Identity = tuple[Any, Any]
@@ -110,6 +113,13 @@ class Guard:
         self._look_at_instances()
         self._look_at_events()
 
+    def look_everywhere(self) -> None:
+        """Before a training: no function in the modules of Keras was written in the notebook. Takes milliseconds."""
+        package = self._hooks.keras.__name__.split(".")[0] if self._hooks is not None else "keras"
+        for title, function in _functions_in(package):
+            if not is_installed(function) and title.rpartition(".")[2] not in _GOOD_FAITH:
+                self.tell(title, function)
+
     def check_callbacks(self, ident: str, history: Any, seen: int) -> None:
         """After training ``ident``: Keras' own history counts as many epochs as the recorder's callback saw."""
         epochs = getattr(history, "epoch", None)
@@ -179,6 +189,21 @@ def _loaders(package: str) -> Iterator[tuple[str, str]]:
     for name in list(sys.modules):
         if name.startswith((package, "tensorflow")) and (match := _LOADERS.search(name)):
             yield name, match.group(1)
+
+
+def _functions_in(package: str) -> Iterator[tuple[str, FunctionType]]:
+    """Functions and methods that stand in the modules of ``package`` now, with what they are called in an event."""
+    for full_name, module in sys.modules.copy().items():
+        if module is None or not full_name.startswith(f"{package}.src."):
+            continue
+        for name, value in list(vars(module).items()):
+            if isinstance(value, FunctionType):
+                yield f"{full_name.rpartition('.')[2]}.{name}", value
+            elif isinstance(value, type) and value.__module__ == full_name:
+                for method, function in list(vars(value).items()):
+                    function = getattr(function, "__func__", getattr(function, "fget", function))
+                    if isinstance(function, FunctionType):
+                        yield f"{value.__name__}.{method}", function
 
 
 def _owners(module: ModuleType) -> Iterator[tuple[Any, str]]:

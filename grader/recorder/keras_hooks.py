@@ -19,7 +19,9 @@ from types import ModuleType
 from typing import Any
 
 from grader.recorder import facts
+from grader.recorder.bare import bared
 from grader.recorder.compatibility import give_sequential_ends
+from grader.recorder.custom import CustomFits
 from grader.recorder.files import FileHooks, bound_in_many_places
 from grader.recorder.guard import Guard
 from grader.recorder.importing import look_ahead, rebind
@@ -28,8 +30,6 @@ from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.replay import Replay
 from grader.recorder.session import Session
 from grader.recorder.training import Training, longer
-
-CUSTOM_FITS_LIMIT = 12
 
 
 class _Tracked:
@@ -55,8 +55,7 @@ class KerasHooks:
         self.weights = WeightsWatch(self)
         self.replay = Replay(self)
         self._models: weakref.WeakKeyDictionary[Any, _Tracked] = weakref.WeakKeyDictionary()
-        # The models themselves: a name that is bound to the next model must not lose the one before. The latest count.
-        self.custom_fits: deque[tuple[str, Any, dict[str, Any]]] = deque(maxlen=CUSTOM_FITS_LIMIT)
+        self.custom_fits = CustomFits(session)
         self.callback_fits: deque[CallbackFit] = deque(maxlen=FITS_LIMIT)
 
     def install(self) -> None:
@@ -138,8 +137,10 @@ class KerasHooks:
     def emit_model(self, model: Any) -> _Tracked:
         """Describes the model as it is now."""
         tracked = self.track(model)
-        described = facts.model_facts(model, tracked.compiled)
-        self._write_config(model, tracked, described["custom"])
+        with bared(model):
+            described = facts.model_facts(model, tracked.compiled)
+            self._write_config(model, tracked, described["custom"])
+        described["custom"] = tracked.config_file is None  # whatever the reason: only the kernel itself can run it
         self.session.emit("model", model=tracked.ident, config=tracked.config_file, **described)
         return tracked
 
@@ -208,6 +209,7 @@ class KerasHooks:
         training = Training(self, model, given)
         if not self.only_watch:
             self.quietly("guard", self.guard.look)
+            self.quietly("guard", self.guard.look_everywhere)
         self.quietly("fit", training.prepare)
         key = self.replay.fit_key(model, training.arguments)
         if not self.only_watch:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from grader.recorder import arrays, facts
 from grader.recorder.compatibility import LogNames
+from grader.recorder.insides import Insides
 from grader.recorder.probes import CallbackFit
+from grader.recorder.tap import Tap
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
+
+_DATA = ("x", "y", "sample_weight", "validation_data")
 
 
 class Training:
@@ -31,6 +36,8 @@ class Training:
         self._asked_epochs: int | None = None
         self._names = LogNames(self.session)
         self._kept: CallbackFit | None = None
+        self.insides = Insides(hooks, model, given.get("callbacks"))
+        self._tap: Tap | None = None
         self._x: dict[str, Any] = {}
         self._y: dict[str, Any] = {}
         self._validation: dict[str, Any] = {}
@@ -38,6 +45,8 @@ class Training:
 
     def prepare(self) -> None:
         """Describes the data, caps it in the quick budget, and adds the callback that records epochs."""
+        if not self.hooks.only_watch:
+            self.arguments = {k: arrays.plain(v) if k in _DATA else v for k, v in self.arguments.items()}
         given = self.arguments
         x, y = given.get("x"), given.get("y")
         source = "array"
@@ -52,6 +61,7 @@ class Training:
         self._x |= known.spread(x)
         if source == "dataset":
             self._x["kind"] = self._y["kind"] = "dataset"
+            self._listen(given["x"], x)
         elif x is None or self._x["kind"] != "array":
             self._x |= known.describe(given.get("x"))
         validation = given.get("validation_data")
@@ -61,16 +71,23 @@ class Training:
             self._validation["rows"] = known.save_rows(file, validation[0], None)
         self._build()
         self._cap()
-        recorder = _epoch_recorder(self.hooks.keras, self)
+        first, last = _recorders(self.hooks.keras, self)
         callbacks = given.get("callbacks")
         self._keep(callbacks)
         compiled = self.hooks.track(self.model).compiled
         self._names.lend(getattr(callbacks, "callbacks", callbacks), compiled.get("metrics"))
         if callbacks is not None and hasattr(callbacks, "append") and hasattr(callbacks, "callbacks"):
-            callbacks.append(recorder)
+            callbacks.append(first)
         else:
             items = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
-            self.arguments = {**self.arguments, "callbacks": [recorder, *items]}
+            items += [last] if self.insides.watches else []
+            self.arguments = {**self.arguments, "callbacks": [first, *items]}
+
+    def _listen(self, dataset: Any, seen: Any) -> None:
+        """What may give other rows each time is listened to while it is trained on."""
+        if self._x["rows"] and not self.hooks.only_watch and not arrays.is_repeatable(dataset):
+            self._tap = Tap(self.session, seen)
+            self.arguments = {**self.arguments, "x": self._tap.around(dataset)}
 
     def _keep(self, callbacks: Any) -> None:
         """The student's callbacks are driven once more when the notebook has ended."""
@@ -122,6 +139,7 @@ class Training:
             self.hooks.weights.look(self.model, self.ident)
             name = f"{self.ident}.before.npz"
             weights = arrays.save_weights(self.hooks.path(name), self.model.get_weights())
+        self.hooks.quietly("insides", self.insides.begin)
         split = given.get("validation_split") or None
         self.session.emit(
             "fit_start",
@@ -155,6 +173,7 @@ class Training:
         numbers = _numbers(logs or {})
         if self._kept is not None:
             self._kept.logs = numbers
+        self.hooks.quietly("insides", self.insides.epoch_ended)
         self.session.emit("epoch", fit=self.ident, epoch=number, logs=numbers)
 
     def finish(self, reason: str, error: str | None) -> None:
@@ -163,12 +182,17 @@ class Training:
         self._names.give_history(self.model)
         if not self.began:
             self.begin()
+        if self._tap is not None and len(later := self._tap.later()):
+            arrays.add_rows(self.hooks.path(self._x["rows"]), later)
         tracked = self.hooks.track(self.model)
         tracked.latest_fit = self.ident
         weights = None
         if self.model.built:
             weights = arrays.save_weights(self.hooks.path(f"{self.ident}.after.npz"), self.model.get_weights())
             self.hooks.weights.know(self.model)
+        ended = functools.partial(self.insides.finish, self.epochs_run, completed=reason == "completed")
+        if reasons := self.hooks.quietly("insides", ended):
+            self.session.emit("moved", model=tracked.ident, fit=self.ident, by=", ".join(reasons))
         planned = self.planned_epochs - int(self.arguments.get("initial_epoch") or 0)
         if reason == "completed" and self.epochs_run < planned and getattr(self.model, "stop_training", False):
             reason = "stopped"
@@ -185,20 +209,50 @@ class Training:
             duration_s=round(time.monotonic() - self._started, 3),
         )
         if tracked.config_file is None and weights:
-            self.hooks.custom_fits.append((self.ident, self.model, dict(self._x)))
+            self.hooks.custom_fits.add(self.ident, self.model, dict(self._x))
 
 
-def _epoch_recorder(keras: ModuleType, training: Training) -> Any:
-    """A callback of this generation of Keras; it comes first, so that it sees the logs before anybody changes them."""
+def _recorders(keras: ModuleType, training: Training) -> tuple[Any, Any]:
+    """Two callbacks of this generation of Keras: one that comes first, so that it sees the logs before anybody changes
+    them, and one that comes last, after what the student's have done.
+    """
+    quietly, insides = training.hooks.quietly, training.insides
 
-    class EpochRecorder(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+    class First(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
         def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-            training.hooks.quietly("fit start", training.begin)
+            quietly("fit start", training.begin)
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            quietly("epoch", lambda: insides.epoch_begins(self.params))
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            training.hooks.quietly("epoch", lambda: training.epoch(epoch, logs))
+            quietly("epoch", lambda: training.epoch(epoch, logs))
 
-    return EpochRecorder()
+    class Last(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            quietly("insides", insides.compare)
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            quietly("insides", insides.compare)
+
+    _hear_more(insides, First, Last)
+    return First(), Last()
+
+
+def _hear_more(insides: Insides, first: Any, last: Any) -> None:
+    """Hooks that cost time at every batch, where the student's callbacks have them too."""
+
+    def mark(self: Any, *_: Any, **__: Any) -> None:
+        insides.hooks.quietly("insides", insides.mark)
+
+    def compare(self: Any, *_: Any, **__: Any) -> None:
+        insides.hooks.quietly("insides", insides.compare_mark)
+
+    if insides.watches_batches:
+        first.on_train_batch_end = mark
+        last.on_train_batch_begin = last.on_train_batch_end = compare
+    if insides.watches_tests:
+        first.on_test_begin = mark
 
 
 def _count(value: Any) -> int | None:

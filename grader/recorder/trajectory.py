@@ -98,7 +98,9 @@ class Trajectory:
         """``None`` where the callbacks do not allow it."""
         found = cls(hooks, training, entry, folder)
         given = training.arguments.get("callbacks")
-        if not isinstance(given, list | tuple) or len(given) != len(found._callbacks) + 1:
+        if not isinstance(given, list | tuple):
+            return None
+        if len(given) != len(found._callbacks) + sum(map(facts.is_recorder, given)):
             return None  # a list of Keras' own with more in it
         if not all(map(_is_harmless, found._callbacks)):
             return None

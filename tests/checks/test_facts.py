@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from checks_factory import bpnn, cnn
 
-from grader.checks.facts import DataFacts, read_cells, read_fits
+from grader.checks.chains import read_fits
+from grader.checks.facts import DataFacts, read_cells
 from grader.evidence import read_evidence
 from grader.model import CellOutcome, CellRun, Execution, ExecutionOutcome
 
@@ -23,6 +24,24 @@ def test_trainings_of_equal_weights_are_a_chain(attempt, fits):
     assert second.n_rows == 600
     assert second.epochs_run == 100
     assert third.chain == (third,)
+
+
+def test_a_layer_taken_over_from_a_trained_network_makes_a_chain(attempt, fits):
+    rng = np.random.default_rng(3)
+    drawn, trained, other = (rng.normal(size=(25, 8)).astype(np.float32) for _ in range(3))
+    still = rng.normal(size=(25, 4)).astype(np.float32)
+    for rows, before, after in (
+        (attempt.train[:300], [drawn, still], [trained, still]),
+        (attempt.train[300:600], [trained, other], [trained, drawn]),
+        (attempt.train[:10], [other, still], [drawn, still]),
+    ):
+        ident = attempt.fit(cnn(), rows)
+        for when, arrays in (("before", before), ("after", after)):
+            np.savez(attempt.directory / "claims" / f"{ident}.{when}.npz", w0000=arrays[0], w0001=arrays[1])
+    first, second, third = fits()
+    assert second.earlier == (first,)
+    assert second.n_rows == 600
+    assert third.earlier == (), "nothing of it was made by an earlier training"
 
 
 def test_a_training_that_learned_nothing_passes_nothing_on(attempt, fits):

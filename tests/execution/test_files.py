@@ -83,7 +83,7 @@ def test_every_way_of_saving_is_recorded_once_with_the_trained_weights(evidence)
 
 
 def test_saved_weights_are_told_to_be_those_of_the_training(evidence):
-    from grader.checks.facts import read_fits
+    from grader.checks.chains import read_fits
     from grader.checks.files import is_trained
 
     (fit,) = read_fits(evidence)
@@ -104,7 +104,7 @@ def test_loading_says_where_the_file_is_from_and_whether_anything_changed(eviden
 
 
 def test_a_file_of_this_run_is_not_brought_along_by_whatever_name(evidence):
-    from grader.checks.facts import read_fits
+    from grader.checks.chains import read_fits
     from grader.checks.files import brought_weights
 
     assert [load.file for load in brought_weights(evidence, read_fits(evidence))] == ["changed.weights.h5"]

@@ -85,6 +85,22 @@ def test_each_replaced_function_is_named_with_the_cell_that_did_it(run, notebook
     assert found == SEEN
 
 
+INNER = """
+dense = keras.layers.Dense.call
+keras.layers.Dense.call = lambda self, inputs: dense(self, inputs)
+keras.callbacks.ProgbarLogger.on_train_end = lambda self, logs=None: self.model.set_weights(self.model.get_weights())
+model = build()
+model.fit(x, y, epochs=1, verbose=0)
+"""
+
+
+@pytest.mark.parametrize("runtime", ["keras3", "keras2"])
+def test_any_method_of_keras_that_is_replaced_before_a_training_is_named(run, notebook, tmp_path, runtime):
+    run(notebook(SETUP, INNER), runtime=runtime)
+    found = {event.what for event in read_evidence(tmp_path / "evidence").tampering}
+    assert found == {"Dense.call", "ProgbarLogger.on_train_end"}
+
+
 @pytest.mark.parametrize("runtime", ["keras3", "keras2"])
 def test_subclasses_callbacks_and_patches_in_good_faith_are_left_alone(run, notebook, tmp_path, served_mnist, runtime):
     run(notebook(SETUP, HONEST, "mnist.load_data()"), runtime=runtime, datasets=served_mnist)

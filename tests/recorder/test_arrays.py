@@ -2,6 +2,7 @@ import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from grader.evidence.events import Array
@@ -168,3 +169,23 @@ def test_a_data_set_without_labels_or_that_fails_is_left_alone(batches):
 
 def test_something_that_only_looks_like_a_data_set_is_left_alone():
     assert collect_dataset(object()) == (None, None)
+
+
+class Two(np.ndarray):
+    """Shows one thing and gives another when it is converted."""
+
+    def astype(self, *args, **kwargs):
+        return np.zeros(self.shape, *args)
+
+
+def test_an_array_of_a_class_of_ones_own_is_what_it_holds():
+    given = np.arange(6.0).reshape(3, 2).view(Two)
+    plain = arrays.plain((given, np.ones(3)))
+    assert type(plain[0]) is np.ndarray
+    assert plain[0].astype("float32").tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert plain[0].base is given or np.shares_memory(plain[0], given)
+
+
+def test_what_is_plain_stays_the_very_object():
+    for value in (np.ones(3), [1, 2], "x", None, pd.DataFrame({"a": [1]})):
+        assert arrays.plain(value) is value

@@ -70,3 +70,54 @@ def test_a_loop_of_ones_own_is_no_missing_training(attempt):
 def test_without_such_a_change_a_missing_training_is_the_students(attempt):
     attempt.fit(bpnn(), attempt.train[:600])
     assert attempt.check().said("small-data-model") == "failed no-convolution"
+
+
+def test_a_training_with_a_step_of_its_own_is_left_to_a_person(attempt):
+    fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.9)
+    attempt.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": "train_step", "cell": 0})
+    found = attempt.check()
+    assert found.said("small-data-model") == "needs_review began-elsewhere"
+    assert found.said("small-data-accuracy") == "needs_review began-elsewhere"
+
+
+def later(attempt, fit, rows):
+    path = attempt.directory / "claims" / f"{fit}.rows.npz"
+    np.savez(path, **np.load(path), later=np.sort(rows))
+
+
+def test_600_other_images_in_every_epoch_are_not_600(attempt):
+    """``shuffle(60_000).take(600)`` draws anew each time."""
+    later(attempt, attempt.fit(cnn(), attempt.train[:600]), attempt.train[600:1500])
+    found = attempt.check()
+    assert found.said("small-data-model") == "failed other-size"
+    assert found["small-data-model"].measured["rows"] == 1500
+
+
+def test_test_images_of_later_epochs_are_test_images(attempt):
+    later(attempt, attempt.fit(cnn(), attempt.train[:600]), attempt.test[:40])
+    found = attempt.check()
+    assert found.said("small-data-model") == "failed test-images"
+    assert [flag.kind.value for flag in found.flags] == ["trained_on_test_data"]
+
+
+def test_turned_images_of_later_epochs_are_no_others(attempt):
+    later(attempt, attempt.fit(cnn(), attempt.train[:600]), np.arange(5000, dtype=np.uint64))
+    assert attempt.check().said("small-data-model") == "passed passed"
+
+
+def test_far_fewer_errors_than_any_right_answer_are_looked_at(attempt):
+    attempt.fit(cnn(), attempt.train[:600], accuracy=0.986, held_out=0.9)
+    found = attempt.check()
+    assert found.said("small-data-accuracy") == "needs_review beyond"
+    assert found["small-data-accuracy"].measured["test_accuracy"] == 0.986
+
+
+def test_a_good_network_is_not_under_suspicion(attempt):
+    attempt.fit(cnn(), attempt.train[:600], accuracy=0.93, held_out=0.8)
+    assert attempt.check().said("small-data-accuracy") == "passed passed"
+
+
+def test_an_ordinary_result_beside_a_far_better_one_decides(attempt):
+    attempt.fit(cnn(), attempt.train[:600], accuracy=0.89)
+    attempt.fit(cnn(), attempt.train[:600], accuracy=0.986)
+    assert attempt.check().said("small-data-accuracy") == "passed passed"
