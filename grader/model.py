@@ -206,6 +206,7 @@ class Measurement:
     :ivar predictions: file name beside ``verified.json``: int16, (n_examples,), predicted class of each official image.
     :ivar zone: where it predicted; ``None`` when it did not.
     :ivar reason: why not measured. ``our_fault`` tells whether that is the harness' doing.
+    :ivar left_out: whether a limit of the harness is why.
     """
 
     fit: str
@@ -216,6 +217,7 @@ class Measurement:
     zone: Zone | None = None
     reason: Text | None = None
     our_fault: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,10 +174,10 @@ class Attempt:
         np.savez(self.directory / "claims" / after, w0000=self.final)
         known = not isinstance(rows, int)
         x = {"kind": "array", "shape": [len(rows) if known else rows, 28, 28, 1], **more.pop("pixels", {})}
-        labels = more.pop("labels", None)
+        given = {name: more.pop(name) for name in ("labels", "soft") if more.get(name) is not None}
         if known:
             x["rows"] = f"{ident}.rows.npz"
-            digests = {"rows": np.asarray(rows, np.uint64)} | ({} if labels is None else {"labels": labels})
+            digests = {"rows": np.asarray(rows, np.uint64)} | given
             np.savez(self.directory / "claims" / x["rows"], **digests)
         start = {"event": "fit_start", "fit": ident, "model": model, "x": x, "y": {}, "weights": before, "cell": cell}
         self.events.append(start | {"epochs": epochs} | more)
@@ -189,9 +189,9 @@ class Attempt:
         self.measurements.append(Measurement(ident, accuracy, held_out, n_examples=N_TEST))
         return ident
 
-    def unmeasured(self, reason="cannot be rebuilt", our_fault=False):
+    def unmeasured(self, reason="cannot be rebuilt", *, our_fault=False, left_out=False):
         last = self.measurements.pop()
-        self.measurements.append(Measurement(last.fit, reason=Text(reason), our_fault=our_fault))
+        self.measurements.append(Measurement(last.fit, reason=Text(reason), our_fault=our_fault, left_out=left_out))
 
     def evaluate(self, fit, accuracy=0.88, cell=None, images=None):
         cell = self.code("model.evaluate(x, y)") if cell is None else cell

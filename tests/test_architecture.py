@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "grader"
 LINES = (
     {"recorder"},
-    {"model", "errors", "plain", "scratch"},
+    {"model", "errors", "plain", "schemas", "scratch"},
     {"config", "messages", "rubric", "datasets", "evidence", "people", "sandbox", "tables"},
     {"warm"},
     {"intake", "execution", "verification", "checks", "scoring", "store", "reporting", "lms", "handout", "scheduling"},

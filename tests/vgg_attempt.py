@@ -75,7 +75,7 @@ class VggAttempt(Attempt):
             path = self.directory / "claims" / f"{ident}.{when}.npz"
             np.savez(path, **{f"w{i:04d}": w for i, w in enumerate(arrays)})
         rows = self.train if rows is None else rows
-        labels = {"labels": more.pop("labels")} if "labels" in more else {}
+        labels = {name: more.pop(name) for name in ("labels", "soft") if name in more}
         np.savez(self.directory / "claims" / f"{ident}.rows.npz", rows=rows, **labels)
         x = {"kind": "array", "shape": [len(rows), 32, 32, 3], "rows": f"{ident}.rows.npz"}
         x |= {"min": 0.0, "max": more.pop("high", 1.0)}

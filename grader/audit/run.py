@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from grader.audit.course import small_course
-from grader.audit.variants import Variant, read_variants, variant_notebook
+from grader.audit.variants import Variant, Variants, read_variants, variant_notebook
 from grader.calibration.runs import Say
 from grader.config import Settings
 from grader.errors import CourseError, UsageError
@@ -17,7 +17,7 @@ from grader.handout import dumps
 from grader.intake import collect
 from grader.model import Attempt, CriterionScore, FlagKind, Outcome, Result
 from grader.pipeline import Batch, Context, Graded, grade_batch, open_context
-from grader.rubric import Course
+from grader.rubric import Assignment, Course
 
 
 class Verdict(StrEnum):
@@ -99,17 +99,24 @@ def prepare(
     if unknown := sorted(set(only) - {v.name for v in variants.variants}):
         raise UsageError(f"{assignment_id} has no variant {', '.join(unknown)}; see assignments/{assignment_id}/audit")
     chosen = tuple(v for v in variants.variants if not only or v.name in only)
-    notebooks = folder / "notebooks"
-    notebooks.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for variant in chosen:
-        paths.append(notebooks / f"{variant.name}.ipynb")
-        paths[-1].write_text(dumps(variant_notebook(assignment, variants, variant)), "utf-8")
+    recorded = [v for v in variants.variants if v.name in variants.recorded]
+    attempts, references = (_attempts(assignment, variants, some, folder / "notebooks") for some in (chosen, recorded))
     context = open_context(small_course(settings, assignment_id, variants, folder, say), assignment_id)
-    attempts = tuple(collect(paths, assignment_id))
+    return Audit(replace(context, references=references), chosen, attempts)
+
+
+def _attempts(
+    assignment: Assignment, variants: Variants, chosen: Sequence[Variant], notebooks: Path
+) -> tuple[Attempt, ...]:
+    """Writes each variant as a notebook into ``notebooks`` and takes it in."""
+    notebooks.mkdir(parents=True, exist_ok=True)
+    paths = [notebooks / f"{variant.name}.ipynb" for variant in chosen]
+    for path, variant in zip(paths, chosen, strict=True):
+        path.write_text(dumps(variant_notebook(assignment, variants, variant)), "utf-8")
+    attempts = tuple(collect(paths, assignment.id))
     if unreadable := [a.source for a in attempts if a.unreadable]:
         raise CourseError(f"variants that are no notebooks: {', '.join(unreadable)}")
-    return Audit(context, chosen, attempts)
+    return attempts
 
 
 def judge(variant: Variant, graded: Graded, written: Collection[str]) -> Finding:

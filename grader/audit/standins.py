@@ -18,7 +18,7 @@ from grader.errors import CourseError
 Images = npt.NDArray[np.uint8]
 VGG16_BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 """Filters of VGG16's convolutions (K. Simonyan and A. Zisserman, ICLR 2015, table 1, column D)."""
-_NOISE, _TINT = 20, 12
+_NOISE, _TINT = 20, 9
 """Standard deviation of each pixel, and of an image's whole colour: a few images look like another class'."""
 _CLASSES = 10
 

@@ -8,6 +8,7 @@
     calibration_runs = 6
     calibration_epochs = 20               # instead of those of calibration.toml, as the variants train shorter, too
     cell_time_limit_s = 60
+    recorded = ["reference"]              # variants whose trainings others share: made once, for all of these
     made_up = ["cifar10", "vgg16"]        # stand-ins of the same shapes are made for these, see grader.audit.standins
     [[calibration_edit]]                  # what [[shared]] does to the variants, done to calibration.toml, too
     pattern = "momentum = 0.99"
@@ -70,7 +71,11 @@ class PlanEdit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Variants(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. ``shared``: operators done to every variant before its own."""
+    """The whole file. ``shared``: operators done to every variant before its own.
+
+    ``recorded``: variants that are run first and recorded: their trainings answer all that are the same to the bit
+    (:mod:`grader.pipeline.replaying`). The assignment's own reference trains otherwise; recording it would be in vain.
+    """
 
     language: str
     train_images: Positive
@@ -82,6 +87,7 @@ class Variants(Struct, frozen=True, forbid_unknown_fields=True):
     calibration_edits: tuple[PlanEdit, ...] = field(default=(), name="calibration_edit")
     cell_time_limit_s: Annotated[float, Meta(gt=0)] = 60.0
     made_up: tuple[str, ...] = ()
+    recorded: tuple[Ident, ...] = ()
 
 
 def read_variants(assignment: Assignment, rubric: Rubric) -> Variants:
@@ -99,6 +105,8 @@ def read_variants(assignment: Assignment, rubric: Rubric) -> Variants:
     names = [v.name for v in variants.variants]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise CourseError(f"{path}: variants named twice: {', '.join(twice)}")
+    if unknown := sorted(set(variants.recorded) - set(names)):
+        raise CourseError(f"{path}: recorded names what is no variant: {', '.join(unknown)}")
     for variant in variants.variants:
         _refuse(path, variant, rubric)
     return variants

@@ -4,13 +4,16 @@ A task's place begins where its heading (``B2-1-1``) stands, in markdown or in a
 heading. A paragraph in a place answers that task. Where several headings stand in one cell, what follows that cell may
 answer any of them, and each paragraph's words decide; a task without an answer in its place gets the paragraphs from
 elsewhere whose words speak of it. What was handed out (:class:`grader.checks.prose.GivenText`) is taken off first.
+
+Next to nothing is found only where nothing may be an answer: a text under another task's heading that may answer this
+one, too, counts as *shared*, and pictures are named. A person looks at both.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from grader.checks.facts import NotebookCell
@@ -23,6 +26,8 @@ _LATIN_FACTOR = 2.0
 _TOO_SHORT = 1 / 3
 _TITLE_LENGTH = 60
 _NAME_WITHIN = 80
+_LEAST_SHARE = 1 / 3
+"""Of the words that tell tasks apart, the part that must speak of a task in a text that may answer it among others."""
 _TASK_NUMBER = re.compile(r"\d(?:\s*[-\u2010-\u2015\u2212ー]\s*\d+)+")
 
 
@@ -35,6 +40,8 @@ class Answer:
     :ivar characters: letters and digits, repetition discounted. :ivar needed: how many a real answer has at least.
     :ivar cells: indices of the cells it stands in.
     :ivar given: handed-out sentences that stand in the answer's place (placeholder, pasted question).
+    :ivar pictures: indices of the cells in the answer's place that show a picture of the student's own.
+    :ivar shared: it stands in another task's place, and that it answers this one is no more than possible.
     """
 
     text: str = ""
@@ -43,6 +50,8 @@ class Answer:
     needed: int = 30
     cells: tuple[int, ...] = ()
     given: int = 0
+    pictures: tuple[int, ...] = ()
+    shared: bool = False
 
     @property
     def empty(self) -> bool:
@@ -61,11 +70,27 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Where a piece stands. ``names``: tasks that it names itself; ``home``: tasks in whose place it is.
+
+    ``joint``: tasks that one line of the student's own above it names together.
+    """
+
+    names: frozenset[str]
+    home: frozenset[str]
+    joint: frozenset[str]
+    where: str
+    asked: bool
+    """Whether the task itself stands in the same cell."""
+
+
+@dataclass(frozen=True)
 class _Paragraph:
     texts: tuple[str, ...]
     cell: int
     where: str
     home: frozenset[str]
+    joint: frozenset[str]
 
     def score(self, question: WrittenQuestion) -> int:
         """How many of the task's keywords it uses."""
@@ -83,23 +108,50 @@ def find_answers(
 ) -> dict[str, Answer]:
     """Answers by criterion id; a task without one has an empty :class:`Answer`."""
     seen = given.seen_in(c.source for c in cells)
-    pieces = pieces_of(cells)
-    named = [_named(piece, questions, seen) for piece in pieces]
-    homes = _homes(pieces, named)
-    task_cells = {
-        p.cell for p, names in zip(pieces, named, strict=True) if names and p.heading and seen.exactly(p.text)
-    } | {c.index for c in cells if "task" in c.tags}
-    first = min((p.cell for p, names in zip(pieces, named, strict=True) if names), default=None)
+    places = _places(cells, questions, seen)
     found: list[tuple[Piece, _Paragraph]] = []
     repeated = {q.criterion: 0 for q in questions}
-    for piece, names, home in zip(pieces, named, homes, strict=True):
-        own, handed_out = _own_sentences(piece, names, seen)
-        if handed_out and piece.cell not in task_cells:
-            repeated |= {ident: repeated[ident] + handed_out for ident in home}
+    for piece, place in places:
+        own, handed_out = _own_sentences(piece, place.names, seen)
+        if handed_out and not place.asked:
+            repeated |= {ident: repeated[ident] + handed_out for ident in place.home}
         if own:
-            found.append((piece, _Paragraph(own, piece.cell, _where(piece, task_cells, first), home)))
+            found.append((piece, _Paragraph(own, piece.cell, place.where, place.home, place.joint)))
     paragraphs = _settled([p for p in _paragraphs(found) if _is_answer(p, questions)], questions)
-    return {q.criterion: _answer(q, _chosen(q, paragraphs, questions), repeated[q.criterion]) for q in questions}
+    shown = [(piece.cell, place) for piece, place in places if not all(map(seen.exactly, piece.pictures))]
+    begins = _begins(places)
+    answers = {}
+    for q in questions:
+        chosen = _chosen(q, paragraphs, questions)
+        answer = _answer(q, chosen, repeated[q.criterion])
+        doubtful = answer.too_short
+        if doubtful and (others := _shared(q, paragraphs, questions, begins.get(q.criterion))):
+            answer = replace(_answer(q, [*chosen, *others], repeated[q.criterion]), shared=True)
+        pictures = _pictures(q, shown, begins, doubtful)
+        answers[q.criterion] = replace(answer, pictures=pictures)
+    return answers
+
+
+def _places(
+    cells: Sequence[NotebookCell], questions: Sequence[WrittenQuestion], given: GivenText
+) -> list[tuple[Piece, _Place]]:
+    """All pieces of a notebook, each with its place."""
+    pieces = pieces_of(cells)
+    named = [_named(piece, questions, given) for piece in pieces]
+    task_cells = {
+        p.cell for p, names in zip(pieces, named, strict=True) if names and p.heading and given.exactly(p.text)
+    } | {c.index for c in cells if "task" in c.tags}
+    first = min((p.cell for p, names in zip(pieces, named, strict=True) if names), default=None)
+    around = zip(pieces, named, _homes(pieces, named), _joint(pieces, named, given), strict=True)
+    return [
+        (p, _Place(names, home, joint, _where(p, task_cells, first), p.cell in task_cells))
+        for p, names, home, joint in around
+    ]
+
+
+def _begins(places: Sequence[tuple[Piece, _Place]]) -> dict[str, int]:
+    """The cell of the first line that names a task, by criterion."""
+    return {ident: piece.cell for piece, place in reversed(places) for ident in place.names}
 
 
 def _remainder(question: WrittenQuestion, text: str) -> str | None:
@@ -133,6 +185,17 @@ def _homes(pieces: Sequence[Piece], named: Sequence[frozenset[str]]) -> list[fro
         home = names or home
         homes.append(home)
     return homes
+
+
+def _joint(pieces: Sequence[Piece], named: Sequence[frozenset[str]], given: GivenText) -> list[frozenset[str]]:
+    """For each piece, the criteria that a line of the student's own above it names together."""
+    joint: list[frozenset[str]] = []
+    together: frozenset[str] = frozenset()
+    for piece, names in zip(pieces, named, strict=True):
+        if names:
+            together = names if len(names) > 1 and not given.exactly(piece.text) else frozenset()
+        joint.append(together)
+    return joint
 
 
 def _own_sentences(piece: Piece, names: frozenset[str], given: GivenText) -> tuple[tuple[str, ...], int]:
@@ -215,6 +278,52 @@ def _can_spare(paragraph: _Paragraph, paragraphs: Sequence[_Paragraph], question
     holders = [q for q in questions if q.criterion in paragraph.home]
     others = [p for p in paragraphs if p is not paragraph]
     return all(_answer(q, [p for p in others if q.criterion in p.home], 0).has_substance for q in holders)
+
+
+def _shared(
+    question: WrittenQuestion,
+    paragraphs: Sequence[_Paragraph],
+    questions: Sequence[WrittenQuestion],
+    begins: int | None,
+) -> list[_Paragraph]:
+    """Text outside the task's place, by whole cells, that may answer it, too.
+
+    A line of the student's own names both tasks; or the words of the cell speak of this one; or, in a cell of the
+    student's own below the task's heading, there are as many letters as both answers need.
+
+    :param begins: cell of the first line that names the task.
+    """
+    others = [p for p in paragraphs if question.criterion not in p.home]
+    by_cell = {p.cell: [o for o in others if o.cell == p.cell] for p in others}
+    shared: list[_Paragraph] = []
+    for cell, group in by_cell.items():
+        answer = _answer(question, group, 0)
+        together = any(question.criterion in p.joint and any(map(says_something, p.texts)) for p in group)
+        free = all(p.where == "own-cell" for p in group) and (begins is None or begins <= cell)
+        needs = answer.needed * sum(1 + len(p.home) for p in group[:1])
+        speaks = _speaks_of(question, group, questions) and not answer.too_short
+        if together or speaks or (free and answer.characters >= needs):
+            shared += group
+    return shared
+
+
+def _pictures(
+    question: WrittenQuestion, shown: Sequence[tuple[int, _Place]], begins: Mapping[str, int], doubtful: bool
+) -> tuple[int, ...]:
+    """Cells with pictures in the task's place; where little is written there, also other cells that may answer it."""
+    ident = question.criterion
+    found = [cell for cell, place in shown if ident in place.home or not begins]
+    if doubtful and not found:
+        found = [c for c, place in shown if place.where == "own-cell" and begins.get(ident, c) <= c]
+    return tuple(dict.fromkeys(found))
+
+
+def _speaks_of(
+    question: WrittenQuestion, paragraphs: Iterable[_Paragraph], questions: Sequence[WrittenQuestion]
+) -> bool:
+    """Whether enough of the words that tell tasks apart, sentence by sentence, are this task's."""
+    leads = [replace(p, texts=(text,)).lead(question, questions) for p in paragraphs for text in p.texts]
+    return sum(n for n in leads if n > 0) > _LEAST_SHARE * sum(map(abs, leads))
 
 
 def _answer(question: WrittenQuestion, found: Sequence[_Paragraph], given: int) -> Answer:

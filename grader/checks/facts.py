@@ -177,7 +177,8 @@ class TrainedFit:
         later = self.given.get("later", NO_ROWS)
         if self.data is None or not len(later) or later.dtype != np.uint64:
             return self.rows
-        return np.concatenate([self.rows, later[self.data.knows(later)]])
+        digests = later.astype(np.uint64, copy=False)
+        return np.concatenate([self.rows, digests[self.data.knows(digests)]])
 
     @cached_property
     def given(self) -> Mapping[str, npt.NDArray[np.generic]]:

@@ -25,13 +25,14 @@ _CELL = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
 
 
 def given_digests(cells: Iterable[NotebookCell]) -> set[str]:
-    """Digests of all sentences in ``cells``: text, comments, strings, and the comments in hint code."""
+    """Digests of all sentences in ``cells`` (text, comments, strings, and the comments in hint code) and pictures."""
     cells = list(cells)
     hints = [code for cell in cells if cell.kind != "code" for code in fenced_code(cell.source)]
     hint_cells = [NotebookCell(index, "code", code) for index, code in enumerate(hints)]
     pieces = pieces_of([*cells, *hint_cells])
     whole = [cell.source for cell in cells if cell.kind != "code"]
-    return {digest(s) for text in (*(p.text for p in pieces), *whole) for s in sentences(text)}
+    texts = {digest(s) for text in (*(p.text for p in pieces), *whole) for s in sentences(text)}
+    return texts | {digest(shown) for p in pieces for shown in p.pictures}
 
 
 def percent_cells(source: str) -> list[NotebookCell]:

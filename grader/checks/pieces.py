@@ -11,11 +11,21 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from grader.checks.facts import NotebookCell
-from grader.checks.prose import is_prose
+from grader.checks.prose import is_cjk, is_prose, normalised, pictures_in, says_something
 
-_FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n.*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^[ \t]*(?P<mark>```|~~~)(?P<info>[^\n]*)\n(?P<body>.*?)(?:^[ \t]*(?P=mark)[^\n]*$|\Z)", re.MULTILINE | re.DOTALL
+)
+_LANGUAGE = re.compile(
+    r"[\s`{.]*(?:i?py\w*|jupyter|(?:ba|z|power)?sh(?:ell)?|console|cmd|r|c|c\+\+|cpp|java|js|javascript|typescript|json"
+    r"|ya?ml|toml|xml|css|sql|diff)(?![\w+])",
+    re.IGNORECASE,
+)
+_CODE_SIGNS = re.compile(r"[=\[\]{}]|\w\(|^\s*[!%@]")
+_SHOWN = re.compile(r"\bImage(?:\.open)?\([^)\n]{0,200}")
 _INDENTED_MARK = re.compile(r"^\s*(?:>|[-*+•]|\d{1,2}[.)])\s+")
 _HEADING = re.compile(r"^\s*#{1,6}\s+")
 _SHELL = re.compile(r"^\s*[!%]")
@@ -29,11 +39,15 @@ class Where(StrEnum):
     COMMENT = "comment"
     STRING = "string"
     BARE = "bare"
+    PICTURE = "picture"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One line or block of text. ``heading``: a markdown heading; ``cell`` and ``line`` count from 0."""
+    """One line or block of text. ``heading``: a markdown heading; ``cell`` and ``line`` count from 0.
+
+    ``pictures``: the markup or the call that shows one; a piece of code that shows one has no text.
+    """
 
     cell: int
     line: int
@@ -41,6 +55,7 @@ class Piece:
     text: str
     heading: bool = False
     tags: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 def pieces_of(cells: Iterable[NotebookCell]) -> list[Piece]:
@@ -55,11 +70,40 @@ def fenced_code(source: str) -> list[str]:
 
 
 def _markdown(cell: NotebookCell) -> Iterator[Piece]:
-    source = _FENCE.sub(lambda m: "\n" * m.group(0).count("\n"), cell.source)
+    source = _FENCE.sub(_prose_of, cell.source)
     for number, line in enumerate(source.splitlines()):
         text = _INDENTED_MARK.sub("", _HEADING.sub("", line)).strip().strip("*_|")
         if text:
-            yield Piece(cell.index, number, Where.MARKDOWN, text, bool(_HEADING.match(line)), cell.tags)
+            heading = bool(_HEADING.match(line))
+            yield Piece(cell.index, number, Where.MARKDOWN, text, heading, cell.tags, pictures_in(text))
+
+
+def _prose_of(fence: re.Match[str]) -> str:
+    """A fenced block without its fences where it is text (pasted from a chat, say), else nothing; as many lines."""
+    if _is_text(fence["info"], fence["body"]):
+        return "\n" + fence["body"]
+    return "\n" * fence.group(0).count("\n")
+
+
+def _is_text(info: str, body: str) -> bool:
+    """Whether most of a fenced block is natural language; in one that names a language, every line must be."""
+    lines = [line for line in body.splitlines() if normalised(line)]
+    if not lines or _is_python(body):
+        return False
+    if _LANGUAGE.match(info):
+        return all(is_prose(line) and not line.lstrip().startswith("#") for line in lines)
+    plain = [x for x in lines if is_cjk(x) or says_something(x) or not _CODE_SIGNS.search(x)]
+    return 2 * len(normalised("".join(plain))) >= len(normalised("".join(lines)))
+
+
+def _is_python(source: str) -> bool:
+    """Whether Python reads it and finds a statement or a call: it reads lone words and lists with hyphens, too."""
+    try:
+        tree = _parse(textwrap.dedent(source))
+    except SyntaxError:
+        return False
+    statement = any(not isinstance(node, ast.Expr) for node in tree.body)
+    return statement or any(isinstance(node, ast.Call | ast.Attribute) for node in ast.walk(tree))
 
 
 def _code(cell: NotebookCell) -> Iterator[Piece]:
@@ -71,6 +115,8 @@ def _code(cell: NotebookCell) -> Iterator[Piece]:
     found = [*_comments(lines), *_strings(lines)]
     for number, where, text in sorted(found):
         yield Piece(cell.index, number, where, text, tags=cell.tags)
+    if shown := (*pictures_in(cell.source), *_SHOWN.findall(cell.source)):
+        yield Piece(cell.index, len(lines), Where.PICTURE, "", tags=cell.tags, pictures=shown)
 
 
 def _bare_sentences(lines: list[str]) -> list[int]:
@@ -109,8 +155,9 @@ def _comments(lines: list[str]) -> Iterator[tuple[int, Where, str]]:
             in_string[quote] ^= line.count(quote) % 2 == 1
 
 
+@lru_cache(maxsize=1)  # what is found to be Python is looked through for strings next
 def _parse(source: str) -> ast.Module:
-    """:raises SyntaxError: whatever keeps Python from reading it."""
+    """The caller changes nothing in it. :raises SyntaxError: whatever keeps Python from reading it."""
     try:
         with warnings.catch_warnings(action="ignore"):
             return ast.parse(source)
@@ -126,9 +173,11 @@ def _strings(lines: list[str]) -> Iterator[tuple[int, Where, str]]:
     except SyntaxError:
         yield from _tokenised_strings(source)
         return
-    skipped = {id(node.body[0].value) for node in ast.walk(tree) if _has_docstring(node)}  # type: ignore[attr-defined]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+    skipped: set[int] = set()
+    for node in ast.walk(tree):  # from the outside inwards: a function before its docstring
+        if _has_docstring(node):
+            skipped.add(id(node.body[0].value))  # type: ignore[attr-defined]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield from _string_lines(node.lineno - 1, node.value)
 
 

@@ -8,14 +8,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 _SENTENCE_END = re.compile(r"(?<=[。！？!?])|(?<=[^\d\W]\.)(?=\s)|\n")
-_MARKUP = re.compile(r"<[^>\n]{1,500}>|!\[[^\]\n]*\]\([^)\n]*\)|\[([^\]\n]*)\]\([^)\n]*\)")
+_TARGET = r"\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)"
+_MARKUP = re.compile(rf"<[^>\n]{{1,500}}>|!\[[^\[\]\n]*\]{_TARGET}|\[([^\[\]\n]*)\]{_TARGET}")
+_PICTURE = re.compile(r"!\[[^\]\n]{0,500}\]\s?[(\[][^)\]\n]{0,2000}|<(?:img|svg)\b[^>\n]{0,2000}", re.IGNORECASE)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 SIMILAR = 0.85
 """``SequenceMatcher`` ratio from which a sentence counts as the given one with a few characters changed."""
 
 
+@lru_cache(maxsize=2048)  # an attempt's sentences are looked at in several ways, one after the other
 def normalised(text: str) -> str:
     """Letters and digits only, compatibility forms folded, lower case: ``Ｂ２－１ です。`` and ``b21です`` are one."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -26,6 +30,11 @@ def sentences(text: str) -> list[str]:
     """Sentences of ``text`` (a line break ends one), markup removed, those without a letter or digit left out."""
     plain = _MARKUP.sub(lambda m: m.group(1) or " ", text)
     return [s.strip() for s in _SENTENCE_END.split(plain) if normalised(s)]
+
+
+def pictures_in(text: str) -> tuple[str, ...]:
+    """The beginning of each picture's markup: markdown's, and HTML's ``img`` and ``svg``."""
+    return tuple(_PICTURE.findall(text))
 
 
 def digest(sentence: str) -> str:

@@ -36,6 +36,8 @@ LIST_FILE = "arrays.json"
 FOLDER = "arrays"
 LEAST_BYTES = 8 * 2**10
 """A smaller array stays where it is: a file of its own would take more room than it saves."""
+KEPT_BYTES = 256 * 2**20
+"""Weights of VGG-16 before and after a training are 130 MB, as what stayed frozen counts once."""
 _LIST_LIMIT_BYTES = 16 * 2**20
 _LEVEL = 1
 
@@ -100,11 +102,16 @@ def read_list(directory: Path) -> Listed:
 
 
 def stored_arrays(
-    directory: Path, file: str, bytes_limit: int = BYTES_LIMIT, n_dims: Collection[int] | None = None
+    directory: Path,
+    file: str,
+    bytes_limit: int = BYTES_LIMIT,
+    n_dims: Collection[int] | None = None,
+    kept: dict[str, Numbers] | None = None,
 ) -> dict[str, Numbers]:
     """The arrays of claims file ``file`` that lie elsewhere, by name.
 
     :param n_dims: only those with so many dimensions.
+    :param kept: arrays read before, by digest: taken from here, and added while they fit (``KEPT_BYTES``), read-only.
     :raises EvidenceError: one is gone, damaged, or all together are too large.
     """
     listed = read_list(directory).get(file, {})
@@ -112,7 +119,7 @@ def stored_arrays(
     total = sum(stored.n_bytes for stored in wanted.values())
     if total > bytes_limit:
         raise EvidenceError(f"{file} holds arrays of {total} bytes, more than is read")
-    return {name: _read(directory / FOLDER / f"{stored.digest}.zst", stored) for name, stored in wanted.items()}
+    return {name: _read_once(directory / FOLDER, stored, kept) for name, stored in wanted.items()}
 
 
 def missing_arrays(directory: Path) -> list[str]:
@@ -178,6 +185,16 @@ def _read(path: Path, stored: Stored) -> Numbers:
     array = np.ascontiguousarray(planes.T).reshape(-1).view(dtype).reshape(stored.shape)
     if _digest(array) != stored.digest:
         raise EvidenceError(f"{what} is damaged: its digest is another: grade the attempt again")
+    return array
+
+
+def _read_once(folder: Path, stored: Stored, kept: dict[str, Numbers] | None) -> Numbers:
+    if kept is not None and stored.digest in kept:
+        return kept[stored.digest]
+    array = _read(folder / f"{stored.digest}.zst", stored)
+    if kept is not None and sum(one.nbytes for one in kept.values()) + array.nbytes <= KEPT_BYTES:
+        array.flags.writeable = False
+        kept[stored.digest] = array
     return array
 
 

@@ -149,6 +149,7 @@ class Evidence:
     tampering: tuple[ev.TamperEvent, ...] = ()
     moved: tuple[ev.MovedEvent, ...] = ()
     faults: tuple[str, ...] = ()
+    _kept: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict, repr=False, compare=False)
 
     def notebook(self) -> dict[str, Any]:
         """The notebook as executed, else as received (nbformat 4, plain dict)."""
@@ -166,8 +167,8 @@ class Evidence:
         return path
 
     def weights(self, name: str) -> list[npt.NDArray[np.generic]]:
-        """Arrays of a weights file, in Keras' ``get_weights`` order."""
-        arrays = self.arrays(name)
+        """Arrays of a weights file, in Keras' ``get_weights`` order; large ones are read once and cannot be changed."""
+        arrays = read_npz(self.claim(name)) | stored_arrays(self.directory, name, kept=self._kept)
         return [arrays[key] for key in sorted(arrays)]
 
     def convolutions(self, name: str) -> list[npt.NDArray[np.generic]]:
@@ -184,7 +185,10 @@ class Evidence:
         return kept | stored_arrays(self.directory, name, bytes_limit)
 
     def rows(self, array: Array) -> dict[str, npt.NDArray[np.generic]]:
-        """``rows`` (uint64, (n,)) and, for a training, ``labels`` (int64, (n,)) of what was given; empty if unknown."""
+        """``rows`` (uint64, (n,)) and, for a training, ``labels`` (int64, (n,)) of what was given; empty if unknown.
+
+        ``soft`` (bool, (n,)), where some labels are no classes but shares.
+        """
         return self.arrays(array.rows) if array.rows else {}
 
     def names(self) -> dict[str, Any]:

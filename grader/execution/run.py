@@ -50,7 +50,7 @@ from grader.scratch import require_room
 from grader.warm import WarmFailure
 
 GRACE_S = 10.0
-FINISH_LIMIT_S = 120.0
+FINISH_LIMIT_S = 240.0
 _CUT = Text("Some output of cells {cells} was left out: there was too much of it.")
 _ODD = Text("Some output of cells {cells} was left out: it is of no kind that a notebook can hold.")
 _LABEL = re.compile(r"^\s*#\s*\[\s*(\d+-\d+)\s*\]")

@@ -23,7 +23,7 @@ from grader.datasets import DataStore, StoredDataset, find_dataset, load_catalog
 from grader.errors import CourseError, InvalidSetting, UsageError
 from grader.execution import ExecutionRequest, warm_pool
 from grader.messages import Catalogue
-from grader.model import Budget, Student
+from grader.model import Attempt, Budget, Student
 from grader.pipeline.given import make_font_cache, write_inputs
 from grader.pipeline.languages import Languages, read_languages
 from grader.recorder.compatibility import OPTIONS
@@ -45,6 +45,8 @@ class Context:
 
     :ivar public_only: the student's own check: public criteria, no held-out data, no gradebook.
     :ivar has_gpu: whether there are GPUs where notebooks run; ``None``: that is here, look.
+    :ivar references: notebooks of the course whose trainings are kept for replay, in place of those of its reference
+        answers (:mod:`grader.pipeline.replaying`).
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Context:
     workspace: Path
     public_only: bool = False
     has_gpu: bool | None = None
+    references: tuple[Attempt, ...] | None = None
     _catalogues: dict[str, Catalogue] = field(default_factory=dict)
 
     @cached_property

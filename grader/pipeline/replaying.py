@@ -12,8 +12,10 @@ import math
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import grader
@@ -27,6 +29,7 @@ from grader.pipeline.runs import evidence_name
 from grader.pipeline.work import plan_work, run_work
 from grader.recorder import keys
 from grader.scratch import scratch_prefix
+from grader.verification import known
 
 WORTH_IT = 3
 """Attempts to run from which on the reference is trained first: it takes about as long as one of them."""
@@ -35,7 +38,8 @@ WORTH_IT = 3
 def keep_reference_trainings(
     context: Context, attempts: Sequence[Attempt], tell: Callable[[Progress], None], cancelled: threading.Event
 ) -> None:
-    """Runs the reference in each language of ``attempts`` that has not been run under the same conditions before.
+    """Runs the reference in each language of ``attempts``, or what the context names instead, unless it was run under
+    the same conditions before.
 
     :param attempts: those that have to be run. A reference that cannot be run is left out: they train for themselves.
     :raises asyncio.CancelledError: ``cancelled`` was set.
@@ -45,19 +49,32 @@ def keep_reference_trainings(
     distinct = list({evidence_name(context, a): a for a in waiting}.values())
     if store is None or len(distinct) < WORTH_IT or context.missing_datasets:
         return
-    for language in dict.fromkeys(_language(context, attempt) for attempt in distinct):
-        reference = _reference(context, language)
-        mark = store / f"recorded-{_conditions(context, reference)}"
-        if mark.exists():
-            continue
-        with (
-            suppress(Exception),
-            tempfile.TemporaryDirectory(prefix=scratch_prefix("reference"), ignore_cleanup_errors=True) as folder,
-        ):
-            request = replace(context.execution_request(), runtime="keras3", replay_into=store)
-            work = plan_work(context, reference, Path(folder) / "evidence", request)
-            execution = run_work(work, tell=tell, cancelled=cancelled)
-            mark.write_text(f"{execution.outcome.value}\n", "ascii")
+    record = partial(_record, context, tell, cancelled)
+    if context.references is None:  # one by one: the trainings of one language are mostly those of the next
+        for language in dict.fromkeys(_language(context, attempt) for attempt in distinct):
+            record(_reference(context, language))
+        return
+    with ThreadPoolExecutor(context.settings.jobs, thread_name_prefix="reference") as pool:
+        try:
+            list(pool.map(record, context.references))
+        except BaseException:
+            cancelled.set()
+            raise
+
+
+def _record(context: Context, tell: Callable[[Progress], None], cancelled: threading.Event, reference: Attempt) -> None:
+    """Keeps the trainings of one notebook, if they are not there yet."""
+    store = context.replay_store
+    if store is None or (mark := store / f"recorded-{_conditions(context, reference)}").exists():
+        return
+    with (
+        suppress(Exception),
+        tempfile.TemporaryDirectory(prefix=scratch_prefix("reference"), ignore_cleanup_errors=True) as folder,
+    ):
+        request = replace(context.execution_request(), runtime="keras3", replay_into=store)
+        work = plan_work(context, reference, Path(folder) / "evidence", request)
+        execution = run_work(work, tell=tell, cancelled=cancelled)
+        mark.write_text(f"{execution.outcome.value}\n", "ascii")
 
 
 def _language(context: Context, attempt: Attempt) -> str:
@@ -80,7 +97,8 @@ def _reference(context: Context, language: str) -> Attempt:
 
 
 def _conditions(context: Context, reference: Attempt) -> str:
-    what = [reference.digest, context.execution_key(), keys.VERSION, keys.processor(), grader.__version__, _installed()]
+    versions = [keys.VERSION, known.VERSION, grader.__version__, *_installed()]
+    what = [reference.digest, context.execution_key(), keys.processor(), versions]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:40]
 
 

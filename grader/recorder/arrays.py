@@ -49,6 +49,7 @@ def plain(value: Any) -> Any:
 
 def class_labels(y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Class of each row: int64, (n,). Integers as they are, one-hot rows by their place, -1 where it is neither."""
+    y = y.reshape(len(y), math.prod(y.shape[1:])) if y.ndim > 2 else y
     if y.ndim == 2 and y.shape[1] > 1:
         one_hot = (y.sum(axis=1) == 1) & (y.max(axis=1) == 1)
         return np.where(one_hot, y.argmax(axis=1), -1).astype(np.int64)
@@ -110,6 +111,14 @@ def spread(value: Any) -> dict[str, float]:
     return {"mean": mean, "std": math.sqrt(max(0.0, squares / array.size - mean**2)), "flat": flat / len(array)}
 
 
+def _only(y: Any) -> Any:
+    """The one array of labels in a list or mapping, as Keras takes them for a network of one output; else ``y``."""
+    items = list(y.values()) if isinstance(y, dict) else y
+    if not isinstance(items, list | tuple) or len(items) != 1:
+        return y
+    return items[0] if getattr(items[0], "ndim", 0) else y  # a list of numbers, or of rows, is an array itself
+
+
 def save_rows(path: Path, x: Any, y: Any, digests: npt.NDArray[np.uint64] | None = None) -> str | None:
     """Writes row digests of ``x`` and classes of ``y`` as npz; the file's name, or ``None`` where there are none.
 
@@ -117,7 +126,7 @@ def save_rows(path: Path, x: Any, y: Any, digests: npt.NDArray[np.uint64] | None
 
     :param digests: uint64, (n,), of ``x`` where they are known already.
     """
-    array, labels = as_array(x), as_array(y)
+    array, labels = as_array(x), as_array(_only(y))
     if array is None or not 0 < len(array) <= ROWS_LIMIT:
         return None
     arrays: dict[str, npt.NDArray[Any]] = {"rows": row_digests(array) if digests is None else digests}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from grader.recorder import arrays
-from grader.recorder.insides import is_own
+from grader.recorder.origin import is_own
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -38,6 +38,7 @@ class Births:
         keras = self._hooks.keras
         variable = getattr(sys.modules.get(f"{keras.__name__}.src.backend"), "Variable", None)
         if variable is not None and hasattr(variable, "_initialize_with_initializer"):
+            self._wrap(variable, "_initialize", self._of_value)
             self._wrap(variable, "_initialize_with_initializer", self._of_variable)
         else:
             self._wrap(keras.layers.Layer, "add_weight", self._of_layer)
@@ -59,6 +60,12 @@ class Births:
 
         setattr(owner, name, making)
 
+    def _of_value(self, variable: Any, result: Any, args: Any, kwargs: Any) -> None:
+        """Made of numbers, as far as is known here: a variable that an initializer draws passes here as well."""
+        if variable.trainable:
+            key = id(variable)
+            self._born[key] = weakref.ref(variable, lambda _: self._born.pop(key, None))
+
     def _of_variable(self, variable: Any, result: Any, args: Any, kwargs: Any) -> None:
         self._note(variable, args[0] if args else kwargs.get("initializer"))
 
@@ -69,13 +76,20 @@ class Births:
         """Statistics that layers keep for themselves are none of those that ``fit`` trains, and are left out."""
         if not variable.trainable:
             return
-        key = id(variable)
-        self._born[key] = weakref.ref(variable, lambda _: self._born.pop(key, None))
-        if is_own(initializer) or type(initializer).__name__ == "Constant":
+        self._of_value(variable, None, (), {})
+        if is_own(initializer) or _brings_numbers(initializer):
             return
         digest = digest_of(variable)
         if digest is not None:
             self.drawn.add(digest)
+
+
+def _brings_numbers(initializer: Any) -> bool:
+    """Whether it holds numbers of somebody's instead of drawing its own: a constant, or an array as the mean."""
+    if isinstance(initializer, functools.partial) or type(initializer).__name__ == "Constant":
+        return True
+    held = getattr(initializer, "__dict__", {}).values()
+    return any(isinstance(v, list | tuple | dict) or np.size(getattr(v, "shape", ())) for v in held)
 
 
 def digest_of(variable: Any) -> str | None:

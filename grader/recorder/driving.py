@@ -59,11 +59,16 @@ class StandIn:
 
 @dataclass(frozen=True)
 class Run:
-    """How one made-up run went: ``stopped_at`` is an epoch from 0."""
+    """How one made-up run went: ``stopped_at`` is an epoch from 0.
+
+    ``ending_error``: what ``on_train_end`` raised though nothing had stopped the run. It is no ``error``, as it does
+    not touch where the callback stops.
+    """
 
     stopped_at: int | None = None
     error: str | None = None
     printed: str = ""
+    ending_error: str | None = None
 
 
 class _Sink(io.TextIOBase):
@@ -115,12 +120,13 @@ class Driver:
         try:
             with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(_Sink()):
                 stopped = self._epochs(callback, model, logs, epochs or len(logs))
+                ending_error = self._ending(callback, logs, stopped)
         except TimeUp:
             raise
         except BaseException as error:  # SystemExit and the like: the student's code must not end the probes
             self.check_time()
-            return Run(error=f"{type(error).__name__}: {error}"[:TEXT_LIMIT], printed=sink.text)
-        return Run(stopped, printed=sink.text)
+            return Run(error=_said(error), printed=sink.text)
+        return Run(stopped, printed=sink.text, ending_error=ending_error)
 
     def _epochs(self, callback: Any, model: StandIn, logs: Sequence[Logs], epochs: int) -> int | None:
         """Keras' own order: ``Trainer.fit`` of Keras 3 and ``Model.fit`` of Keras 2 call these hooks alike."""
@@ -142,8 +148,29 @@ class Driver:
             if model.stop_training or any(getattr(other, "stop_training", False) for other in self._models()):
                 stopped = epoch
                 break
-        callback.on_train_end(self._handed(logs[-1]) if logs else {})
         return stopped
+
+    def _ending(self, callback: Any, logs: Sequence[Logs], stopped: int | None) -> str | None:
+        """Ends the run; of a stopped one it lets through what ``on_train_end`` raises, of any other it returns that.
+
+        What it asks its model for is no matter: the training is over.
+        """
+        last = logs[-1 if stopped is None else stopped] if logs else {}
+        try:
+            with contextlib.suppress(NotDrivenError):
+                callback.on_train_end(self._handed(last))
+        except TimeUp:
+            raise
+        except BaseException as error:
+            if stopped is not None:
+                raise
+            self.check_time()
+            return _said(error)
+        return None
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:TEXT_LIMIT]
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from grader.recorder.origin import is_installed
 from grader.recorder.session import jsonable, snake
 
 _MAIN_PARAMETERS = frozenset(
@@ -24,12 +26,16 @@ TENSORFLOW_ACTIVATIONS = {"softmax_v2": "softmax", "log_softmax_v2": "log_softma
 # Layers that stand in an activation's place: ``activation=ReLU()``.
 _ACTIVATION_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu", "ELU": "elu", "Softmax": "softmax"}
 CALLBACKS_LIMIT = 32
+recorders: weakref.WeakSet[type] = weakref.WeakSet()
+"""Classes of the recorder's own callbacks."""
 
 
 def is_builtin(cls: type) -> bool:
-    """Whether a class is Keras' own: the one that stands under its name there."""
+    """Whether a class is Keras' own: the one that stands under its name there, with no code of the notebook's in it."""
     module = str(cls.__module__)
     if module.split(".", 1)[0] not in _FRAMEWORKS:
+        return False
+    if not all(is_installed(value) for value in vars(cls).values() if inspect.isfunction(value)):
         return False
     found: Any = sys.modules.get(module)
     for name in cls.__qualname__.split("."):
@@ -186,7 +192,7 @@ def student_callbacks(callbacks: Any) -> list[Any]:
 
 def is_recorder(callback: Any) -> bool:
     """Whether a callback is the recorder's own."""
-    return type(callback).__module__ == "grader.recorder.training"
+    return type(callback) in recorders
 
 
 def callback_facts(callbacks: Any) -> list[dict[str, Any]]:

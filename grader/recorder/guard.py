@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from grader.recorder.insides import is_installed
+from grader.recorder.origin import is_installed
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks

@@ -49,7 +49,7 @@ def _holds_much(hooks: KerasHooks, model: Any, shape: list[int] | None) -> bool:
         return True
 
 
-def _traced(model: Any, row: tuple[int, ...], *, training: bool) -> Any:
+def _traced(model: Any, row: tuple[int | None, ...], *, training: bool) -> Any:
     """The graph of ``model`` for rows of this shape."""
     import tensorflow as tf
 

@@ -7,18 +7,13 @@ optimizer of its own, a callback that changes weights or trains in between. A pe
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
-import sysconfig
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from types import FunctionType, MethodType
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grader.recorder import arrays, facts
+from grader.recorder.origin import is_own, is_own_attribute
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -34,8 +29,6 @@ _COMPILED = (
 _PARTS = ("_constraint", "_regularizer")
 _BATCH_HOOKS = tuple(f"on_{what}_{when}" for what in ("batch", "train_batch") for when in ("begin", "end"))
 _TEST_HOOKS = tuple(f"on_{what}_{when}" for what in ("test", "test_batch") for when in ("begin", "end"))
-_FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
-_DEPTH = 3
 
 
 class Insides:
@@ -106,7 +99,7 @@ class Insides:
     def finish(self, epochs_run: int, *, completed: bool) -> list[str]:
         """After ``fit``: what of it is not Keras' own doing, empty where nothing is."""
         self._look_at_code()
-        if epochs_run:
+        if epochs_run and completed:  # else it was broken off amid an epoch, with weights that no epoch has ended with
             self.compare()
         if self._counted is not None and self._per_epoch:
             optimizer, before = self._counted
@@ -148,69 +141,3 @@ def _steps_of(optimizer: Any) -> int | None:
         return int(optimizer.iterations)
     except Exception:  # an optimizer of another kind counts in another way, or not
         return None
-
-
-def is_own_attribute(model: Any, name: str) -> bool:
-    """Whether the method or property ``name`` of ``model`` is none of Keras': of its class, or put over the object."""
-    found = vars(model).get(name)
-    if found is None:
-        found = next((vars(cls)[name] for cls in type(model).__mro__ if name in vars(cls)), None)
-    found = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
-    return is_own(found) if isinstance(found, FunctionType) or hasattr(found, "python_function") else False
-
-
-def is_own(part: Any, depth: int = _DEPTH) -> bool:
-    """Whether ``part`` (a loss, a metric, an optimizer, a function; also in a list or mapping) runs code that is none
-    of Keras' or TensorFlow's.
-    """
-    if part is None or isinstance(part, str | int | float) or not depth:
-        return False
-    if isinstance(part, list | tuple):
-        return any(is_own(item, depth - 1) for item in part)
-    if isinstance(part, dict):
-        return any(is_own(item, depth - 1) for item in part.values())
-    return not all(map(_is_from_framework, _functions(part)))
-
-
-def _functions(part: Any) -> Iterator[FunctionType]:
-    """The functions that ``part`` is made of, those of its classes included."""
-    if isinstance(part, functools.partial):
-        part = part.func
-    part = getattr(part, "python_function", part)
-    if isinstance(part, MethodType):
-        part = part.__func__
-    if isinstance(part, FunctionType):
-        yield part
-        return
-    kind = part if isinstance(part, type) else type(part)
-    for owner in (kind.__mro__, () if isinstance(part, type) else (part,)):
-        for holder in owner:
-            own = getattr(holder, "__dict__", {})
-            yield from (value for value in list(own.values()) if isinstance(value, FunctionType))
-
-
-def _is_from_framework(function: FunctionType) -> bool:
-    file = function.__code__.co_filename
-    return file.startswith(("<frozen ", *_roots()))
-
-
-@functools.cache
-def _roots() -> tuple[str, ...]:
-    """Folders of the code that a plain training runs: the recorder wraps some of it."""
-    modules = (*_FRAMEWORKS, "functools", "numpy", __name__)
-    files = [getattr(sys.modules.get(name), "__file__", None) for name in modules]
-    return tuple(f"{Path(file).parent}{os.sep}" for file in files if file)
-
-
-def is_installed(function: FunctionType) -> bool:
-    """Whether the code of ``function`` is that of an installed package; generated code belongs to who has made it."""
-    file = function.__code__.co_filename
-    if file.startswith("<"):
-        return function.__globals__ is not vars(sys.modules["__main__"])
-    return file.startswith((*_roots(), *_installed()))
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple(f"{paths[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib"))

@@ -80,6 +80,7 @@ class Recorder:
     def finish(self, namespace: dict[str, Any], inputs_file: str | None = None) -> None:
         """Called by the harness after the last cell; what student code may end goes last."""
         from grader.recorder.finish import predict_custom, write_names
+        from grader.recorder.held import look_at_layers
         from grader.recorder.probes import probe_callbacks
 
         self._safely("guard", self.shell_guard.look)
@@ -92,6 +93,8 @@ class Recorder:
         if inputs_file is not None and hooks.custom_fits:
             self.session.depth += 1
             self._safely("custom predictions", lambda: predict_custom(self.session, hooks, Path(inputs_file)))
+        if hooks.custom_fits and not hooks.only_watch:
+            self._safely("layers", lambda: hooks.quietly("layers", lambda: look_at_layers(hooks)))
         if hooks.callback_fits:
             self._safely("probes", lambda: probe_callbacks(hooks, hooks.callback_fits))
 

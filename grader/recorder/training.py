@@ -77,7 +77,7 @@ class Training:
         compiled = self.hooks.track(self.model).compiled
         self._names.lend(getattr(callbacks, "callbacks", callbacks), compiled.get("metrics"))
         if callbacks is not None and hasattr(callbacks, "append") and hasattr(callbacks, "callbacks"):
-            callbacks.append(first)
+            callbacks.callbacks[:] = [first, *callbacks.callbacks, last]
         else:
             items = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
             items += [last] if self.insides.watches else []
@@ -235,6 +235,7 @@ def _recorders(keras: ModuleType, training: Training) -> tuple[Any, Any]:
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             quietly("insides", insides.compare)
 
+    facts.recorders.update((First, Last))
     _hear_more(insides, First, Last)
     return First(), Last()
 

@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 from grader.model import Text
+from grader.recorder.facts import TENSORFLOW_ACTIVATIONS
 
 DEPTH_LIMIT = 64
 NODES_LIMIT = 200_000
@@ -56,8 +57,6 @@ ACTIVATIONS = _words(
     sparsemax squareplus swish tanh tanh_shrink threshold
     """
 )
-#: ``activation=tf.nn.softmax`` is serialised under the name that the function has inside TensorFlow.
-_TENSORFLOW_ACTIVATIONS = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax", "identity": "linear"}
 _MARKERS = frozenset({"__keras_tensor__", "__tuple__"})
 _MODULES = {
     "layer": re.compile(r"(keras|tf_keras)(\.src)?\.layers(\.[a-z0-9_]+){0,3}"),
@@ -147,7 +146,7 @@ class _Walk:
                 raise _refuse_class(value.get("class_name"))
             return self.serialised(value, depth)
         if isinstance(value, str):
-            value = _TENSORFLOW_ACTIVATIONS.get(value, value)
+            value = TENSORFLOW_ACTIVATIONS.get(value, value)
         if value is not None and not _is_one_of(value, ACTIVATIONS):
             raise RefusedConfigError(
                 Text("The activation {name} is not one of Keras' own.", {"name": printable(value)})

@@ -19,6 +19,9 @@ import numpy.typing as npt
 
 from grader.recorder.keys import data_digest, processor
 
+VERSION = 2
+"""Raised with what a model is told apart by (:class:`grader.verification.inputs.InputForm` above all): the grader's own
+notebooks are then run once more, else nothing that they left would ever be found again."""
 _PREFIX = "predictions-"
 
 
@@ -38,7 +41,7 @@ class KnownPredictions:
         :param model: digest of its configuration, weights and form of input.
         """
         inputs = {name: data_digest(array) for name, array in images.items()}
-        what = [model, inputs, runtime, threads, *_conditions(runtime)]
+        what = [VERSION, model, inputs, runtime, threads, *_conditions(runtime)]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def find(self, key: str) -> dict[str, npt.NDArray[np.int16]] | None:

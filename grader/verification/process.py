@@ -87,10 +87,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there are no predictions, and whether that is the harness' doing."""
+    """Why there are no predictions, and whether that is the harness' doing: a fault, or a limit that left it out."""
 
     reason: Text
     our_fault: bool
+    left_out: bool = False
 
 
 Predictions = dict[str, npt.NDArray[np.int16]]

@@ -17,12 +17,17 @@ import numpy.typing as npt
 from grader.errors import EvidenceError
 from grader.evidence import Evidence, Fit
 from grader.model import Measurement, Text, Verified, Zone
+from grader.recorder.custom import LEFT_OUT
 from grader.verification.allowlist import RefusedConfigError, clean_config
 from grader.verification.inputs import DatasetView, Images, input_form, unlabelled_inputs
 from grader.verification.process import Failure, Job, Predictions, VerifierSettings, predict_models
 
 CONFIG_LIMIT_BYTES = 4 * 2**20
 WEIGHTS_LIMIT_BYTES = 1024 * 2**20  # VGG-16 with its dense layers has 528 MiB
+TOO_MANY = Text(
+    "The notebook trains more models with layers of its own making than can be measured, and this one was left out. "
+    "A person will look."
+)
 
 
 def verify(
@@ -45,7 +50,7 @@ def verify(
     """
     images = unlabelled_inputs(dataset, held_out_seed)
     wanted = [fit for fit in evidence.fits if fits is None or fit.id in fits]
-    plans = {fit.id: _plan(evidence, fit, images) for fit in wanted}
+    plans = {fit.id: _plan(evidence, fit, images, dataset) for fit in wanted}
     unique = {plan.key: plan for plan in plans.values() if isinstance(plan, _Planned)}
     by_key = _answers(unique, images, evidence.execution.runtime or "keras3", scratch, settings or VerifierSettings())
     labels = np.asarray(dataset.array("y_test")).reshape(-1)
@@ -92,12 +97,14 @@ class _Planned:
     job: Job
 
 
-def _plan(evidence: Evidence, fit: Fit, images: dict[str, Images]) -> _Planned | Predictions | Failure:
+def _plan(
+    evidence: Evidence, fit: Fit, images: dict[str, Images], dataset: DatasetView
+) -> _Planned | Predictions | Failure:
     """How ``fit`` is measured: in the verifier, by what the student zone predicted, or not at all."""
     if fit.weights_after is None:
         return _no_weights(fit)
     try:
-        planned = _rebuildable(evidence, fit, images)
+        planned = _rebuildable(evidence, fit, images, dataset)
         if isinstance(planned, Failure) and fit.id in evidence.custom_predictions:
             return _student_zone(evidence, fit, images)
         return planned
@@ -112,12 +119,14 @@ def _no_weights(fit: Fit) -> Failure:
     return Failure(Text("This training did not come to its end, so there is nothing to measure."), our_fault=False)
 
 
-def _rebuildable(evidence: Evidence, fit: Fit, images: dict[str, Images]) -> _Planned | Failure:
+def _rebuildable(evidence: Evidence, fit: Fit, images: dict[str, Images], dataset: DatasetView) -> _Planned | Failure:
     if fit.model.custom or fit.model.config is None:
+        if any(note.kind == LEFT_OUT and note.detail == fit.id for note in evidence.notes):
+            return Failure(TOO_MANY, our_fault=False, left_out=True)
         return Failure(
             Text("The model has layers of its own making and could not be measured after the notebook ran."), False
         )
-    form = input_form(evidence, fit, images["official"].shape[1:])
+    form = input_form(evidence, fit, images["official"].shape[1:], dataset)
     if isinstance(form, Text):
         return Failure(form, our_fault=False)
     try:
@@ -173,7 +182,8 @@ class _Writer:
     def measurement(self, fit: str, outcome: Predictions | Failure, zone: Zone) -> Measurement:
         """One line of ``verified.json``. An output of NaN counts as class 0, as Keras' own ``evaluate`` has it."""
         if isinstance(outcome, Failure):
-            return Measurement(fit=fit, reason=outcome.reason, our_fault=outcome.our_fault)
+            reason, ours, left_out = outcome.reason, outcome.our_fault, outcome.left_out
+            return Measurement(fit=fit, reason=reason, our_fault=ours, left_out=left_out)
         name = f"verified/{fit}.npy"
         (self.directory / "verified").mkdir(exist_ok=True)
         np.save(self.directory / name, outcome["official"], allow_pickle=False)

@@ -41,6 +41,12 @@ _COMMON = (
     "ipykernel.debugger",
     "ipykernel.zmqshell",
     "tensorflow",
+    # What is otherwise imported with the first figure and the first summary of a model; not the inline backend itself,
+    # which joins with the shell when it is imported.
+    "IPython.core.pylabtools",
+    *(f"PIL.{name}ImagePlugin" for name in ("Bmp", "Gif", "Jpeg", "Png", "Ppm")),
+    "rich._emoji_codes",
+    "encodings.cp437",
 )
 _RECORDER = ("launch", "keras_hooks", "datasets", "finish", "probes", "environment", "shell_guard", "figures", "plots")
 

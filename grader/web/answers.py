@@ -24,12 +24,17 @@ TRAININGS_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """The student's own words for one task, without what was handed out; ``cells`` count from 1."""
+    """The student's own words for one task, without what was handed out; ``cells`` and ``pictures`` count from 1.
+
+    ``pictures``: cells of the task that show a picture. ``shared``: the words stand in another task's place.
+    """
 
     paragraphs: Sequence[str]
     characters: int
     cells: Sequence[int]
     trainings: Sequence[TrainingView] = ()
+    pictures: Sequence[int] = ()
+    shared: bool = False
 
 
 def answer_view(words: Words, context: Context, result: Result, criterion: str) -> AnswerView:
@@ -44,10 +49,11 @@ def answer_view(words: Words, context: Context, result: Result, criterion: str) 
     found = find_answers(cells, context.assignment.questions, _given(context.rubric.directory)).get(criterion)
     trainings = training_views(words, evidence, result.score, context.test_set, {})
     shown = sorted(trainings, key=lambda t: not t.filters)[:TRAININGS_SHOWN]
-    if found is None or found.empty:
+    if found is None:
         return AnswerView((), 0, (), shown)
-    text = clip(clean(found.text))[0]
-    return AnswerView(text.split("\n"), found.characters, [i + 1 for i in found.cells], shown)
+    paragraphs = clip(clean(found.text))[0].split("\n") if found.text else ()
+    places, pictures = ([i + 1 for i in numbers] for numbers in (found.cells, found.pictures))
+    return AnswerView(paragraphs, found.characters, places, shown, pictures, found.shared)
 
 
 @lru_cache(maxsize=8)

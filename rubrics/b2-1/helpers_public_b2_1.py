@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
-from grader.checks.files import is_from_elsewhere
+from grader.checks.origins import why_unknown
 from grader.checks.pieces import Where, pieces_of
 from grader.checks.prose import sentences
+from grader.checks.sources import parsed
 from grader.evidence import LayerFacts, Model
 
 SMALL = 600
@@ -19,12 +21,18 @@ NEAR = range(540, 661)
 """Training on 540 of 600 (the split done by hand and thrown away), or on a tenth too many, was meant as the task is."""
 MNIST_TRAIN = 60_000
 SAME_SHARE = 0.95
+STRANGE_SHARE = 0.05
 TEST_SHARE = 0.01
 """No test image of MNIST stands in its training split: one in a hundred is no chance."""
 WRONG_LABELS = 0.01
 """Digits that were relabelled by mistake are many; one in a hundred may be a correction of the official labels."""
+_WEIGHTS = re.compile(r"get_weights|\.(?:trainable_)?(?:weights|variables)\b|\.kernel\b")
+_FILTERS = re.compile(rf"filter|フィルタ|kernel|{_WEIGHTS.pattern}", re.IGNORECASE)
 _NOT_COUNTED = {"InputLayer", "Rescaling", "Normalization", "Reshape", "ZeroPadding2D"}
-_BPNN = r"BPNN|バックプロパゲーション|全結合(?!層|の層)|多層パーセプトロン|MLP|fully[- ]connected|dense network|B1-2"
+_BPNN = (
+    r"BPNN|バックプロパゲーション|BP法|全結合(?!層|の層)|全結合層(?=だけ|のみ)|パーセプトロン|MLP|fully[- ]connected"
+    r"|dense network|B1-2|前回(?!より|と比)|(?:普通|通常|ただ)の(?:NN|ニューラルネット)"
+)
 _CNN = r"CNN|畳み込み|convolution"
 _FIGURE = r"(?<![\d.])(?:0?\.(\d{2,6})|(\d{2}(?:\.\d{1,4})?)\s*(?:%|percent|パーセント))(?![\d])"
 _WORDS = re.compile(rf"(?P<bpnn>{_BPNN})|(?P<cnn>(?<![A-Z]){_CNN})|(?P<figure>{_FIGURE})", re.IGNORECASE)
@@ -76,7 +84,7 @@ def standing(fit: TrainedFit, data: DataFacts | None) -> Standing:
     """How well ``fit`` answers the task on 600 images; its layers are not looked at."""
     if fit.n_rows is None:
         return Standing.UNKNOWN if fit.learned else Standing.NOT_LEARNED
-    own = len(fit.rows) or fit.fit.n_rows or 0
+    own = len(fit.seen_rows) or fit.fit.n_rows or 0
     if not _is_small(fit, own) and not _is_small(fit, fit.n_rows):
         return Standing.ELSEWHERE
     if not fit.learned:
@@ -89,11 +97,19 @@ def standing(fit: TrainedFit, data: DataFacts | None) -> Standing:
         return Standing.CONTINUED if fit.n_rows > own else Standing.ELSEWHERE
     if not finished(fit):
         return Standing.UNFINISHED
-    if data is not None and len(fit.unique_rows) and data.share(fit.unique_rows, "train") < SAME_SHARE:
+    if data is not None and has_nobodys_images(fit, data):
         return Standing.UNKNOWN
-    if is_from_elsewhere(fit):
+    if why_unknown(fit):
         return Standing.UNKNOWN
     return Standing.RIGHT if _is_right(fit, fit.n_rows) else Standing.NEAR
+
+
+def has_nobodys_images(fit: TrainedFit, data: DataFacts) -> bool:
+    """Whether images given to it are none of the data set's, at first or in later epochs."""
+    if len(fit.unique_rows) and data.share(fit.unique_rows, "train") < SAME_SHARE:
+        return True
+    later = fit.given.get("later", ())
+    return len(later) > 0 and int((~data.knows(later)).sum()) > STRANGE_SHARE * len(fit.rows)
 
 
 def _is_right(fit: TrainedFit, rows: int) -> bool:
@@ -198,6 +214,39 @@ def _extends(parts: Sequence[Block]) -> bool:
     return kept == ["Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
 
 
+# Filters
+
+
+def speaks_of_filters(cells: Sequence[NotebookCell], index: int) -> bool:
+    """Whether a cell names filters or reads weights, itself or in a function of the notebook that it calls."""
+    if index >= len(cells):
+        return False
+    source = cells[index].source
+    return bool(_FILTERS.search(source) or any(map(_WEIGHTS.search, _called(source, functions_of(cells)))))
+
+
+def functions_of(cells: Iterable[NotebookCell]) -> dict[str, str]:
+    """The functions that a notebook defines, as written; of the same name the last."""
+    found: dict[str, str] = {}
+    for cell in (c for c in cells if c.kind == "code"):
+        tree, lines = parsed(cell.source), cell.source.split("\n")
+        for node in ast.walk(tree) if tree else ():
+            if isinstance(node, ast.FunctionDef):
+                found[node.name] = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+    return found
+
+
+def _called(source: str, functions: Mapping[str, str]) -> list[str]:
+    """Those of ``functions`` that ``source`` leads to."""
+    found: dict[str, str] = {}
+    waiting = [source]
+    while waiting:
+        words = set(re.findall(r"\w+", waiting.pop())) & functions.keys() - found.keys()
+        found |= {name: functions[name] for name in words}
+        waiting += [functions[name] for name in words]
+    return list(found.values())
+
+
 # Figures in words
 
 
@@ -228,15 +277,27 @@ def quoted_bpnn(texts: Iterable[str]) -> float | None:
     return next((v for text in texts for v in _bpnn_figures(_folded(text)) if 0.3 <= v <= 1), None)
 
 
+def printed_bpnn(cells: Iterable[NotebookCell]) -> Iterator[Claim]:
+    """Accuracies that cells printed for a network without convolution; progress of a training is left out."""
+    for cell in (c for c in cells if c.kind == "code"):
+        lines = (line for line in _folded(cell.printed).splitlines() if not _NOT_A_CLAIM.search(line))
+        found = (v for v in _bpnn_figures("\n".join(lines)) if 0.3 <= v <= 1)
+        yield from (Claim(value, cell.index, typed=False) for value in found)
+
+
 def _bpnn_figures(text: str) -> Iterator[float]:
     """Figures whose nearest network named before them, or right behind them, is the BPNN."""
     last = ""
     last_end = -100
     for match in _WORDS.finditer(text):
         if match["figure"]:
+            before = text[max(0, match.start() - 16) : match.start()]
+            if re.search(r"(?:loss|損失|誤差)\D{0,6}$", before, re.IGNORECASE):
+                continue
+            wrong = re.search(r"(?:誤り率|誤認識率|エラー率|error rate)\D{0,6}$", before, re.IGNORECASE)
             behind = re.match(rf"\s*%?\s*[(]?\s*(?:{_BPNN})", text[match.end() :], re.IGNORECASE)
             if behind or (last == "bpnn" and match.start() - last_end <= 60):
-                yield _value(match)
+                yield 1.0 - _value(match) if wrong else _value(match)
         else:
             last, last_end = ("bpnn" if match["bpnn"] else "cnn"), match.end()
 
@@ -282,8 +343,16 @@ def _names_test(text: str) -> bool:
     return re.search(r"テスト|\btest", text, re.IGNORECASE) is not None
 
 
+def _is_a_difference(line: str, match: re.Match[str]) -> bool:
+    """``improved by 50 % relative``, ``95 % of the accuracy``: figures that are no accuracy."""
+    within, behind = match[0], line[match.end() :]
+    if re.search(r"\bby\b|(?:正解率|認識率)の(?=[\d.]+\s*%)", within, re.IGNORECASE):
+        return True
+    return re.match(r"\s*%?\s*(?:relative|points?\b|だけ|ポイント|相対|の?信頼)", behind, re.IGNORECASE) is not None
+
+
 def _stated(line: str) -> list[tuple[float, str]]:
     if _NOT_A_CLAIM.search(line) or re.search(_BPNN, line, re.IGNORECASE):
         return []
-    found = [(_value(m), m[m.lastindex or 0]) for m in _ACCURACY.finditer(line)]
+    found = [(_value(m), m[m.lastindex or 0]) for m in _ACCURACY.finditer(line) if not _is_a_difference(line, m)]
     return [(value, digits) for value, digits in found if 0.3 <= value <= 1]

@@ -8,8 +8,10 @@ import helpers_public_b2_1 as b2
 import pytest
 from helpers_public_b2_1 import Standing
 
-from grader.checks.files import is_from_elsewhere
+from grader.checks.origins import why_unknown
+from grader.checks.prepared import is_prepared_otherwise, leave_prepared_otherwise
 from grader.checks.runs import every_cell_runs
+from grader.checks.unmeasured import explain_unmeasured, left_out
 from grader.checks.unseen import leave_unseen_training
 from grader.model import FlagKind
 
@@ -50,6 +52,7 @@ def test_the_base_model_was_trained_on_everything(say, fits, data):
     if not is_full(fit, data):
         say.partial(credit, "not-all-images", cell=fit.cell, **seen)
     if not recognises(fit):
+        leave_prepared_otherwise(say, [fit], data)
         explain_guessing(say, credit, fit, seen)
     if b2.deviations(fit.model):
         say.partial(credit, "structure", cell=fit.cell, **seen)
@@ -117,9 +120,7 @@ def shows_filters(notebook, cell, n_pictures, submission):
     """A picture for each filter of some layer, or code that speaks of filters and draws."""
     sizes = {layer.config.get("filters") for m in submission.evidence.models for layer in m.layers}
     one_each = any(n_pictures % size == 0 for size in sizes if isinstance(size, int) and size > 1)
-    source = notebook[cell].source.lower() if cell < len(notebook) else ""
-    spoken_of = any(word in source for word in ("filter", "フィルタ", "kernel", "get_weights"))
-    return n_pictures > 0 and (one_each or spoken_of)
+    return n_pictures > 0 and (one_each or b2.speaks_of_filters(notebook, cell))
 
 
 @pytest.mark.criterion("small-data-model")
@@ -136,7 +137,7 @@ def test_a_convolutional_model_was_trained_on_600_images(say, submission, fits, 
         case Standing.RIGHT:
             say.passed(**seen)
         case Standing.UNKNOWN:
-            say.needs_review("began-elsewhere" if is_from_elsewhere(fit) else "unknown-images", **seen)
+            say.needs_review(why_unknown(fit) or "unknown-images", **seen)
         case Standing.SPOILED:
             key, facts = b2.spoiled(fit, data)
             say.partial(0.5, key, **facts, **seen)
@@ -182,16 +183,23 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
         say.blocked("no-model")
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
-        explain_missing(say, valid[-1], data)
-    if all(map(is_from_elsewhere, measured)):
-        say.needs_review("began-elsewhere", test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell)
-    measured = [f for f in measured if not is_from_elsewhere(f)]
+        leave_prepared_otherwise(say, valid, data)
+        explain_missing(say, next(filter(left_out, valid), valid[-1]), data)
+    if all(map(why_unknown, measured)):
+        say.needs_review(
+            why_unknown(measured[-1]), test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell
+        )
+    measured = [f for f in measured if not why_unknown(f)]
     bound = threshold("small-data-accuracy")
     enough = [f for f in measured if f.measured_accuracy >= bound.value]
+    enough = [f for f in enough if not bound.is_beyond(f.measured_accuracy)] or enough
     fit = enough[-1] if enough else max(measured, key=lambda f: f.measured_accuracy)
     seen = {"test_accuracy": fit.measured_accuracy, **bound.measured(), "epochs": fit.epochs_run, "cell": fit.cell}
     if enough:
-        say.passed(**seen)
+        pass_unless_beyond(say, bound, seen)
+    leave_prepared_otherwise(say, valid, data)
+    if others := [f for f in valid if left_out(f)]:
+        explain_unmeasured(say, others[-1])
     if submission.quick or any(f.capped for f in valid):
         say.needs_review("undecided-quick", **seen)
     settled = settle(bound, "test_accuracy", lambda run: best_accuracy(run, data), **seen)
@@ -203,9 +211,16 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, answers, 
     say.failed("far-below", **seen)
 
 
+def pass_unless_beyond(say, bound, seen):
+    """Far better than any right answer: on 600 images, or on others that were not recorded?"""
+    if bound.is_beyond(seen["test_accuracy"]):
+        say.needs_review("beyond", **seen)
+    say.passed(**seen)
+
+
 def best_accuracy(run, data):
     """What the best of a run's networks on 600 images reaches; nothing where none could be measured."""
-    values = [f.measured_accuracy for f in b2.valid_small(run.fits, data) if not is_from_elsewhere(f)]
+    values = [f.measured_accuracy for f in b2.valid_small(run.fits, data) if not why_unknown(f)]
     return max((v for v in values if v is not None), default=None)
 
 
@@ -213,10 +228,7 @@ def explain_missing(say, fit, data):
     """No accuracy: no test images (a student's own machine), a reason in the student's doing, or a fault of ours."""
     if data is None:
         say.needs_review("no-test-images", cell=fit.cell)
-    measurement = fit.measurement
-    if measurement is None or measurement.our_fault or measurement.reason is None:
-        raise RuntimeError(f"{fit.id} was not measured: {measurement}")
-    say.blocked(measurement.reason, cell=fit.cell)
+    explain_unmeasured(say, fit)
 
 
 def flag_wrong_claims(say, submission, answers, valid, data):
@@ -240,7 +252,7 @@ def flag_wrong_claims(say, submission, answers, valid, data):
 def flag_other_evaluations(say, valid, data):
     """On the whole test split ``evaluate`` gave what the model does not reach: other weights or images by then."""
     for fit in valid:
-        measured = None if fit.capped else fit.measured_accuracy
+        measured = None if fit.capped or is_prepared_otherwise(fit, data) else fit.measured_accuracy
         found = [e for e in fit.evaluations if data and e.x.shape and e.x.shape[0] == len(data.test)]
         values = [(e, v) for e in found for name, v in e.results.items() if "acc" in name and v is not None]
         for evaluation, value in values:
@@ -284,6 +296,9 @@ def test_it_is_compared_with_a_network_without_convolution(say, submission, answ
     quoted = b2.quoted_bpnn(texts)
     if quoted is not None and not any(abs(quoted - (f.measured_accuracy or 0)) <= 0.005 for f in others):
         say.passed("quoted", quoted=quoted)
+    leave_printed(say, submission)
+    if small and counterparts and not any(map(recognises, same)):
+        leave_prepared_otherwise(say, [*small, *counterparts], data)
     if same and not any(map(recognises, same)):
         say.partial(0.5, "guesses", cell=same[-1].cell, bpnn_accuracy=same[-1].measured_accuracy)
     if same:
@@ -295,6 +310,17 @@ def test_it_is_compared_with_a_network_without_convolution(say, submission, answ
         say.failed("other-size", cell=others[-1].cell, rows=size)
     leave_unseen_training(say, submission)
     say.failed("missing")
+
+
+def leave_printed(say, submission):
+    """Ends the check where a BPNN's accuracy is printed that no recorded training has: one made without Keras."""
+    known = [f.measured_accuracy for f in submission.fits]
+    results = [e.results for e in submission.evidence.evaluations]
+    results += [f.fit.logs[-1] for f in submission.fits if f.fit.logs]
+    known += [value for result in results for name, value in result.items() if "acc" in name]
+    for claim in b2.printed_bpnn(submission.cells):
+        if all(abs(claim.value - value) > 0.005 for value in known if value is not None):
+            say.needs_review("printed", quoted=claim.value, cell=claim.cell)
 
 
 def same_images(fit, counterpart):
@@ -326,6 +352,10 @@ def test_the_difference_is_explained(say, answers):
 def judge_answer(say, answer):
     """Whether there is something for a person to read."""
     seen = {"characters": answer.characters, "wanted": answer.needed}
+    if answer.shared:
+        say.needs_review("elsewhere", cell=answer.cells[-1], place=numbers_of(answer.cells), **seen)
+    if answer.too_short and answer.pictures:
+        say.needs_review("picture", cell=answer.pictures[0], place=numbers_of(answer.pictures), **seen)
     if answer.empty:
         say.failed("only-given" if answer.given else "empty", **seen)
     seen |= {"where": answer.where, "cell": answer.cells[0]}
@@ -334,3 +364,8 @@ def judge_answer(say, answer):
     if not answer.has_substance:
         say.needs_review("short", **seen)
     say.needs_review("found", **seen)
+
+
+def numbers_of(cells):
+    """Cells as a person counts them."""
+    return ", ".join(str(cell + 1) for cell in cells)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import helpers_public_b2_1 as b2
 import pytest
 
+from grader.checks.prepared import leave_prepared_otherwise
+from grader.checks.unmeasured import explain_unmeasured, left_out
 from grader.checks.unseen import leave_unseen_training
 
 HALF_CREDIT_ACCURACY = 0.5
@@ -18,15 +20,21 @@ REVIEW_MARGIN = 0.05
 def test_it_recognises_images_that_nobody_has_seen(say, submission, data, threshold, settle):
     fit = best(submission, data)
     if fit is None:
+        for other in filter(left_out, b2.valid_small(submission.fits, data)):
+            explain_unmeasured(say, other)
+        leave_prepared_otherwise(say, b2.valid_small(submission.fits, data), data)
         leave_unseen_training(say, submission)
         say.blocked("no-model")
     if fit.measured_accuracy < HALF_CREDIT_ACCURACY:
+        leave_prepared_otherwise(say, b2.valid_small(submission.fits, data), data)
         say.blocked("guesses", test_accuracy=fit.measured_accuracy, cell=fit.cell)
     held_out = fit.measurement.held_out_accuracy
     if held_out is None:
         raise RuntimeError(f"{fit.id} has no accuracy on the held-out images")
     bound = threshold("held-out-drop")
     seen = {"test_accuracy": fit.measured_accuracy, "held_out_accuracy": held_out, "cell": fit.cell}
+    if drop_of(submission, data) > bound.value:
+        leave_prepared_otherwise(say, [fit], data)
     settled = settle(bound, "drop", lambda run: drop_of(run, data), **seen)
     seen |= settled.measured
     if settled.holds:

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from helpers_public_conv_claims import levels_named
+
 from grader.checks.facts import DataFacts, NotebookCell, TrainedFit
 from grader.evidence import CallbackFacts, Evidence, Model
 from grader.evidence.events import LevelEvent, ProbeEvent
@@ -20,14 +22,16 @@ USUAL_FILTERS = {(64, 64), (32, 32), (64,), (32,)}
 """Networks that exercises other than the one on filters lead to."""
 GIVEN_CELL, GIVEN_FILTERS = "1-4", (64, 64)
 """The training that is handed out: no experiment, unless its network was changed."""
+DIGITS_CELL = "3-0"
+"""The cell that loads MNIST in place of the clothes."""
 _POOLING = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")
 _HOOKS = {
     *(f"on_{what}_{when}" for what in ("epoch", "batch", "train_batch", "train") for when in ("begin", "end")),
     *("on_test_begin", "on_test_end", "set_model", "__call__"),
 }
 _RUNS = ("never", "reached-1", "reached-3", "reached-last", "reached-then-lost")
+_REACHED = ("reached-3", "reached-1", "reached-last")
 _AGAIN = ("again-never", "again-reached-3")
-_NUMBER = re.compile(r"(?<![\d.])(?:(\d{2}(?:\.\d+)?)\s*(?:%|percent|パーセント|процент)|(0?\.\d+))(?!\d)")
 
 
 def finished(fit: TrainedFit) -> bool:
@@ -77,25 +81,32 @@ def _ten_ways(model: Model) -> bool:
     return outputs(model) == (10, "softmax")
 
 
-def on_digits(fit: TrainedFit, data: DataFacts | None) -> bool:
-    """Whether it was trained on MNIST. Where that cannot be told, the trainings with a callback are."""
-    if data is not None and len(fit.rows):
-        return data.share(fit.rows, "train") + data.share(fit.rows, "test") > 0.5
-    return bool(stopping_callbacks(fit))
+def on_digits(fit: TrainedFit, data: DataFacts | None, cells: Iterable[NotebookCell] = ()) -> bool:
+    """Whether it was trained on MNIST.
+
+    Where its images are none that are known, it was if it has a callback, or stands where the digits have been loaded.
+    """
+    known = (data, *data.others) if data is not None and len(fit.rows) else ()
+    shares = [facts.share(fit.rows, "train") + facts.share(fit.rows, "test") for facts in known]
+    if any(share > 0.5 for share in shares):
+        return shares[0] > 0.5
+    loaded = next((c.index for c in cells if c.label == DIGITS_CELL), None)
+    behind = loaded is not None and fit.cell is not None and fit.cell >= loaded
+    return behind or bool(stopping_callbacks(fit))
 
 
 def experiments(
-    fits: Iterable[TrainedFit], data: DataFacts | None, *, this_edition: bool, given: Collection[int] = ()
+    fits: Iterable[TrainedFit], data: DataFacts | None, cells: Collection[NotebookCell] = (), *, this_edition: bool
 ) -> dict[str, bool]:
     """Which of the experiments on the structure were made, whatever data they used.
 
     :param this_edition: in an earlier one, taking away the last convolution and all but the first were the same.
-    :param given: cells of the training that is handed out.
     """
+    given = {c.index for c in cells if c.label == GIVEN_CELL}
     done = [f for f in fits if f.learned and finished(f) and f.is_convolutional]
     done = [f for f in done if f.cell not in given or filters_of(f.model) != GIVEN_FILTERS]
-    digits = {filters_of(f.model) for f in done if on_digits(f, data)}
-    clothes = [f for f in done if not on_digits(f, data)]
+    digits = {filters_of(f.model) for f in done if on_digits(f, data, cells)}
+    clothes = [f for f in done if not on_digits(f, data, cells)]
     single = [f for f in clothes if len(filters_of(f.model)) == 1]
     once_pooled = [f for f in single if pools(f.model) <= 1]
     alike = bool(single) and not this_edition
@@ -256,6 +267,17 @@ class Driven:
         """What stood in the way of finding a level."""
         return next((level.error for level in self.levels if level.error), None)
 
+    @property
+    def ending_error(self) -> str | None:
+        """What its ``on_train_end`` raises where a training ends without being stopped."""
+        runs = (self.run(scenario, subject) for subject in ("given", "fresh") for scenario in (*_RUNS, *_AGAIN))
+        return next((run.ending_error for run in runs if run is not None and run.ending_error), None)
+
+    def ended_by_its_own_error(self) -> bool:
+        """Whether that is how the real training ended."""
+        kind = (self.ending_error or "").partition(":")[0]
+        return bool(kind) and self.fit.fit.ended == "error" and (self.fit.fit.error or "").startswith(f"{kind}:")
+
     def unknown_keys(self) -> list[str]:
         """Logs that its code reads by name, and that neither this training nor any usual one has."""
         read = re.findall(r"""logs(?:\s+or\s+\{\s*\})?\)?\s*(?:\.get\(|\[)\s*["'](\w+)["']""", self.facts.source or "")
@@ -298,14 +320,17 @@ class Driven:
         return stopped[0].printed if stopped else None
 
     def stated(self) -> float | None:
-        """A level that its message names and that is neither its level nor the value it saw, 0 to 1."""
-        run, level = self.run("reached-3"), self.watched[0]
-        if run is None or run.stopped_at is None or not rises(str(level.metric)):
+        """A level that its message names whenever it stops and that is neither its own nor a value it saw, 0 to 1."""
+        stopped = [run for name in _REACHED if (run := self.run(name)) is not None and run.stopped_at is not None]
+        if not stopped or not rises(str(self.watched[0].metric)):
             return None
-        numbers = [float(p) / 100 if p else float(f) for p, f in _NUMBER.findall(run.printed)]
-        known = [value_of(level), *(v for v in run.logs[run.stopped_at].values() if v is not None)]
-        false = [n for n in numbers if all(abs(n - k) > 0.002 for k in known)]
-        return false[0] if false and len(false) == len(numbers) else None
+        never = self.run("never")
+        named = [levels_named(run.printed, never.printed if never else "") for run in stopped]
+        saw = stopped[0].logs[stopped[0].stopped_at or 0]
+        known = [value_of(self.watched[0]), *(v for v in saw.values() if v is not None)]
+        if any(abs(n - k) <= 0.002 for n in named[0] for k in known):
+            return None
+        return next((n for n in named[0] if all(n in numbers for numbers in named)), None)
 
 
 def driven(evidence: Evidence, fits: Iterable[TrainedFit]) -> list[Driven]:

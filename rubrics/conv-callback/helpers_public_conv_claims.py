@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from grader.checks.facts import DataFacts, NotebookCell, Submission, TrainedFit
+from grader.checks.prepared import is_prepared_otherwise
 from grader.checks.prose import sentences
 
 TOLERANCE = 0.02
@@ -29,6 +30,15 @@ _OF_A_LEVEL = re.compile(
     r"above|over|reach|exceed|stop|cancel|超え|越え|達|終了|止|超过|达到|停止|终止|提前|выше|больше|превы|останов|достиг",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(
+    r"(?<![\d.])(?:(?P<percent>\d{2}(?:\.\d+)?)\s*(?:%|percent|パーセント|процент)|(?P<fraction>0?\.\d+)(?!\s*%))(?!\d)"
+)
+_UNIT_OF_TIME = re.compile(r"\s*(?:m?s\b|sec|min|秒|分|сек|мин)", re.IGNORECASE)
+_OTHER_VALUE = re.compile(
+    r"loss|error|\btime|took|elapsed|\blr\b|learning.?rate|left|remain|損失|誤差|時間|経過|学習率|残り|あと"
+    r"|损失|误差|时间|用时|学习率|剩|потер|ошиб|врем|скорост|остал",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,32 @@ def wrong_claims(submission: Submission, answer: str, answer_cell: int | None) -
         claims += [c for text in sentences(_folded(answer)) for c in _in_line(text, answer_cell)]
     known, on_test = submission.known_accuracies, submission.test_accuracies
     return [c for c in claims if known and _far_from(c.value, on_test if c.on_test else known)]
+
+
+def levels_named(printed: str, otherwise: str = "") -> list[float]:
+    """Levels of an accuracy, 0 to 1, that the message of a callback names, in order.
+
+    A time, a loss or a number that nothing says anything of is none, nor is anything in a line that it prints as well,
+    with these or other digits, where it does not stop (``otherwise``).
+    """
+    usual = {_without_digits(line) for line in _folded(otherwise).splitlines()}
+    lines = [line for line in _folded(printed).splitlines() if _without_digits(line) not in usual]
+    numbers = [n for line in lines for n in _levels_in(line)]
+    values = [float(n["percent"]) / 100 if n["percent"] else float(n["fraction"]) for n in numbers]
+    return [value for value in values if 0.3 <= value <= 1]
+
+
+def _levels_in(line: str) -> Iterator[re.Match[str]]:
+    begin, said = 0, re.search(_WORD, line, re.IGNORECASE) or _OF_A_LEVEL.search(line)
+    for number in _NUMBER.finditer(line):
+        other = _OTHER_VALUE.search(line, begin, number.start()) or _UNIT_OF_TIME.match(line, number.end())
+        begin = number.end()
+        if not other and (said or number["percent"]):
+            yield number
+
+
+def _without_digits(line: str) -> str:
+    return re.sub(r"\d+", "0", line)
 
 
 def _typed(cells: Iterable[NotebookCell]) -> Iterator[Claim]:
@@ -79,7 +115,8 @@ def other_evaluations(fits: Iterable[TrainedFit], data: DataFacts | None) -> lis
     """
     found = []
     for fit in fits:
-        measured = None if fit.capped or data is None else fit.measured_accuracy
+        known = not (fit.capped or data is None or is_prepared_otherwise(fit, data))
+        measured = fit.measured_accuracy if known else None
         for evaluation in fit.evaluations if measured is not None else ():
             whole = data is not None and evaluation.x.shape and evaluation.x.shape[0] == len(data.test)
             values = [v for name, v in evaluation.results.items() if "acc" in name and v is not None] if whole else []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import helpers_public_conv_callback as cc
 import helpers_public_conv_claims as claims
+import helpers_public_conv_results as results
 import pytest
 
-from grader.checks.files import is_from_elsewhere
+from grader.checks.origins import why_unknown
+from grader.checks.prepared import leave_prepared_otherwise
 from grader.checks.runs import every_cell_runs
+from grader.checks.unmeasured import explain_unmeasured
 from grader.model import FlagKind
 
 HALF_CREDIT_ACCURACY = 0.5
@@ -209,14 +212,19 @@ def judge_training(one, others, seen):
     past = [cc.passes(one.watched, logs) for logs in fit.logs]
     first = past.index(True) if True in past else None
     seen |= {"epochs": fit.epochs_run, "best": best_value(fit.logs, seen["metric"])}
-    if fit.ended not in ("completed", "stopped") or not fit.logs:
+    by_itself = first is None and one.ended_by_its_own_error()
+    if not fit.logs or (fit.ended not in ("completed", "stopped") and not by_itself):
         return 0.75, "unfinished", seen
     if first is not None and first + 1 < fit.epochs_run:
         return 0.5, "went-on", {**seen, "due": first + 1}
-    if first is None and None not in past:
+    if first is None and (by_itself or None not in past):
         if fit.ended == "stopped" and is_alone(one, others):
             return 0.5, "ended-early", seen
-        return (None, "undecided-quick", seen) if one.fit.capped else (0.75, "never-met", seen)
+        if one.fit.capped:
+            return None, "undecided-quick", seen
+        if by_itself:
+            return 0.75, "raised-at-end", {**seen, "error": one.ending_error[:200]}
+        return 0.75, "never-met", seen
     return None
 
 
@@ -237,6 +245,8 @@ def judge_choice(one, seen, parameter, asked):
             return 0.5, "other-level", wanted
     elif is_too_easy(metric, level, parameter):
         return 0.5, "too-easy", seen
+    if (error := one.ending_error) is not None:
+        return 1.0, "raises-at-end", {**seen, "error": error[:200]}
     if (stated := one.stated()) is not None:
         return 1.0, "message-differs", {**seen, "stated": stated}
     return 1.0, "silent" if one.printed() == "" else "passed", seen
@@ -252,7 +262,7 @@ def is_too_easy(metric, level, parameter):
 @pytest.mark.criterion("accuracy")
 def test_the_last_model_recognises_digits(say, submission, fits, answers, data, threshold, settle):
     flag_test_images(say, fits, data)
-    trained = [f for f in fits if f.learned and cc.on_digits(f, data)]
+    trained = trained_on_digits(submission, data)
     if not submission.quick:
         flag_claims(say, submission, answers["exercises-discussion"], trained, data)
     if not trained:
@@ -261,15 +271,24 @@ def test_the_last_model_recognises_digits(say, submission, fits, answers, data, 
     if share_of_test(fit, data) > cc.TEST_SHARE:
         say.failed("test-images", cell=fit.cell, share=share_of_test(fit, data))
     if fit.measured_accuracy is None:
-        explain_missing_accuracy(say, fit)
-    if is_from_elsewhere(fit):
-        say.needs_review("began-elsewhere", test_accuracy=fit.measured_accuracy, cell=fit.cell)
+        leave_prepared_otherwise(say, [fit], data)
+        explain_unmeasured(say, fit)
+    if unknown := why_unknown(fit):
+        say.needs_review(unknown, test_accuracy=fit.measured_accuracy, cell=fit.cell)
     bound = threshold("accuracy")
     seen = {"test_accuracy": fit.measured_accuracy, **bound.measured(), "epochs": fit.epochs_run, "cell": fit.cell}
+    if bound.is_beyond(fit.measured_accuracy):
+        say.needs_review("beyond", **seen)
     if fit.measured_accuracy >= bound.value:
         say.passed(**seen)
+    leave_prepared_otherwise(say, [fit], data)
     if submission.quick or fit.capped:
         say.needs_review("undecided-quick", **seen)
+    settle_accuracy(say, settle, bound, data, seen)
+
+
+def settle_accuracy(say, settle, bound, data, seen):
+    """Too low: what further runs reach decides where it is near the threshold."""
     settled = settle(bound, "test_accuracy", lambda run: last_accuracy(run, data), **seen)
     seen |= settled.measured
     if settled.holds:
@@ -281,9 +300,14 @@ def test_the_last_model_recognises_digits(say, submission, fits, answers, data, 
 
 def last_accuracy(run, data):
     """What a run's last model of digits reaches; nothing where it was not measured or knows test images."""
-    trained = [f for f in run.fits if f.learned and cc.on_digits(f, data)]
+    trained = trained_on_digits(run, data)
     fair = trained and share_of_test(trained[-1], data) <= cc.TEST_SHARE
     return trained[-1].measured_accuracy if fair else None
+
+
+def trained_on_digits(run, data):
+    """A run's models of digits that learned."""
+    return [f for f in run.fits if f.learned and cc.on_digits(f, data, run.cells)]
 
 
 def share_of_test(fit, data):
@@ -313,53 +337,54 @@ def flag_claims(say, submission, answer, trained, data):
         say.flag(FlagKind.CLAIM_DIFFERS, "evaluation-differs", **seen)
 
 
-def explain_missing_accuracy(say, fit):
-    """The student's doing has a reason; anything else is a fault of ours."""
-    measurement = fit.measurement
-    if measurement is None or measurement.our_fault or measurement.reason is None:
-        raise RuntimeError(f"{fit.id} was not measured: {measurement}")
-    say.blocked(measurement.reason, cell=fit.cell)
+EXPERIMENTS = {"filters": 1, "less": 2, "more": 3, "first": 4}
 
 
-def made(submission, notebook, data, parameter):
-    """Which of the experiments the trainings show."""
+def judge_experiment(say, submission, notebook, data, parameter, name):
+    """Whether the trainings show one of the experiments, made so that there is something to compare."""
     asked = cc.asked_level(notebook, parameter["callback-level"])
-    given = {c.index for c in notebook if c.label == cc.GIVEN_CELL}
-    return cc.experiments(submission.fits, data, this_edition=asked, given=given)
+    number = EXPERIMENTS[name]
+
+    def made(fits):
+        return cc.experiments(fits, data, notebook, this_edition=asked)[name]
+
+    enough = [f for f in submission.fits if results.saw_enough(f)]
+    if made([f for f in enough if results.was_looked_at(f, notebook, submission.evidence)]):
+        say.passed(name)
+    if made(enough):
+        say.needs_review("not-measured", number=number)
+    if made(submission.fits):
+        say.partial(0.5, "few-images", number=number, fewest=results.FEWEST_IMAGES)
+    say.failed(f"no-{name}")
 
 
 @pytest.mark.criterion("exercises")
 def test_the_number_of_filters_was_changed(say, submission, notebook, fits, data, parameter):
-    if made(submission, notebook, data, parameter)["filters"]:
-        say.passed("filters")
-    say.failed("no-filters")
+    judge_experiment(say, submission, notebook, data, parameter, "filters")
 
 
 @pytest.mark.criterion("exercises")
 def test_the_last_convolution_was_taken_away(say, submission, notebook, fits, data, parameter):
-    if made(submission, notebook, data, parameter)["less"]:
-        say.passed("less")
-    say.failed("no-less")
+    judge_experiment(say, submission, notebook, data, parameter, "less")
 
 
 @pytest.mark.criterion("exercises")
 def test_a_convolution_was_added(say, submission, notebook, fits, data, parameter):
-    if made(submission, notebook, data, parameter)["more"]:
-        say.passed("more")
-    say.failed("no-more")
+    judge_experiment(say, submission, notebook, data, parameter, "more")
 
 
 @pytest.mark.criterion("exercises")
 def test_all_convolutions_but_the_first_were_taken_away(say, submission, notebook, fits, data, parameter):
-    if made(submission, notebook, data, parameter)["first"]:
-        say.passed("first")
-    say.failed("no-first")
+    judge_experiment(say, submission, notebook, data, parameter, "first")
 
 
 @pytest.mark.criterion("exercises-discussion")
 def test_the_experiments_are_discussed(say, answers):
     answer = answers["exercises-discussion"]
     seen = {"characters": answer.characters, "wanted": answer.needed}
+    if answer.too_short and answer.pictures:
+        place = ", ".join(str(place_of(cell)) for cell in answer.pictures)
+        say.needs_review("picture", cell=answer.pictures[0], place=place, **seen)
     if answer.empty:
         say.failed("only-given" if answer.given else "empty", **seen)
     seen |= {"where": answer.where, "cell": answer.cells[0]}

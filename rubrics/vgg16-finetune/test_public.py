@@ -6,8 +6,11 @@ import helpers_public_vgg16_finetune as vgg
 import pytest
 from helpers_public_vgg16_finetune import Finding
 
-from grader.checks.files import brought_weights, is_from_elsewhere, started_from_file
+from grader.checks.files import brought_weights, started_from_file
+from grader.checks.origins import why_unknown
+from grader.checks.prepared import leave_prepared_otherwise
 from grader.checks.runs import every_cell_runs
+from grader.checks.unmeasured import explain_unmeasured, left_out
 from grader.model import FlagKind
 
 CLAIM_TOLERANCE = 0.02
@@ -214,15 +217,24 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, data, thr
         say.blocked("no-model")
     measured = [f for f in valid if f.measured_accuracy is not None]
     if not measured:
-        explain_missing(say, valid[-1])
-    if all(map(is_from_elsewhere, measured)):
-        say.needs_review("began-elsewhere", test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell)
-    measured = [f for f in measured if not is_from_elsewhere(f)]
-    fit = max(enumerate(measured), key=lambda pair: (pair[1].measured_accuracy, pair[0]))[1]
+        leave_prepared_otherwise(say, valid, data)
+        explain_unmeasured(say, next(filter(left_out, valid), valid[-1]))
+    if all(map(why_unknown, measured)):
+        say.needs_review(
+            why_unknown(measured[-1]), test_accuracy=measured[-1].measured_accuracy, cell=measured[-1].cell
+        )
+    measured = [f for f in measured if not why_unknown(f)]
     bound = threshold.find("accuracy")
+    plain = [f for f in measured if bound is None or not bound.is_beyond(f.measured_accuracy)]
+    fit = max(enumerate(plain or measured), key=lambda pair: (pair[1].measured_accuracy, pair[0]))[1]
     seen = {"test_accuracy": fit.measured_accuracy, "epochs": fit.epochs_run, "cell": fit.cell}
+    if not plain:
+        say.needs_review("beyond", **seen, **bound.measured())
     if bound is not None and fit.measured_accuracy >= bound.value:
         say.passed(**seen, **bound.measured())
+    leave_prepared_otherwise(say, valid, data)
+    if others := [f for f in valid if left_out(f)]:
+        explain_unmeasured(say, others[-1])
     if submission.quick or any(f.capped for f in valid):
         say.needs_review("undecided-quick", **seen)
     if bound is None:
@@ -241,16 +253,8 @@ def fair_fits(run, data):
 
 def best_accuracy(run, data):
     """What the best of a run's networks on VGG16 reaches; nothing where none could be measured."""
-    values = [f.measured_accuracy for f in fair_fits(run, data) if not is_from_elsewhere(f)]
+    values = [f.measured_accuracy for f in fair_fits(run, data) if not why_unknown(f)]
     return max((v for v in values if v is not None), default=None)
-
-
-def explain_missing(say, fit):
-    """No accuracy: the student's doing has a reason; anything else is a fault of ours."""
-    measurement = fit.measurement
-    if measurement is None or measurement.our_fault or measurement.reason is None:
-        raise RuntimeError(f"{fit.id} was not measured: {measurement}")
-    say.blocked(measurement.reason, cell=fit.cell)
 
 
 def flag_wrong_claims(say, submission):

@@ -57,6 +57,7 @@ def test_every_automatic_and_written_criterion_has_a_wrong_variant_meant_for_it(
         ('name = "a"\nkind = "wrong"\ncriterion = "nonsense"\n', "nonsense"),
         ('name = "a"\nkind = "right"\ncriterion = "runs"\n', "names a criterion"),
         ('name = "a"\nkind = "right"\n[[variant]]\nname = "a"\nkind = "right"\n', "twice: a"),
+        ('name = "a"\nkind = "right"\n', "recorded names what is no variant: reference"),
         ('name = "a"\nkind = "right"\nedit = [{ do = "explode", at = "1-1" }]\n', "explode"),
     ],
 )
@@ -64,7 +65,8 @@ def test_a_wrong_file_is_refused_with_the_reason(tmp_path, text, complaint):
     assignments = tmp_path / "assignments" / "b2-1"
     for name in ("assignments", "rubrics"):
         shutil.copytree(bundled_course_dir() / name / "b2-1", tmp_path / name / "b2-1")
-    head = 'language = "en"\ntrain_images = 10\ntest_images = 10\n[[variant]]\n'
+    recorded = 'recorded = ["reference"]\n' if "recorded" in complaint else ""
+    head = f'language = "en"\ntrain_images = 10\ntest_images = 10\n{recorded}[[variant]]\n'
     (assignments / "audit" / "variants.toml").write_text(head + text, "utf-8")
     course = Course(tmp_path)
     with pytest.raises(CourseError, match=complaint):

@@ -31,9 +31,9 @@ def test_an_audit_makes_up_what_is_not_installed_and_says_so(tmp_path, monkeypat
     for name in ("assignments", "rubrics"):
         shutil.copytree(bundled_course_dir() / name / IDENT, root / name / IDENT)
     path = root / "assignments" / IDENT / "audit" / "variants.toml"
-    text = path.read_text("utf-8").replace("train_images = 160", "train_images = 30")
+    text = path.read_text("utf-8").replace("train_images = 100", "train_images = 30")
     text = text.replace("calibration_runs = 6", "calibration_runs = 3\ncalibration_epochs = 1")
-    path.write_text(text.replace("test_images = 80", "test_images = 20"), "utf-8")
+    path.write_text(text.replace("test_images = 60", "test_images = 20"), "utf-8")
     monkeypatch.setenv("GRADER_DATA_DIR", str(tmp_path / "nothing"))
     out = tmp_path / "out.json"
     only = [word for name in ("labels-forgotten", "base-own-network") for word in ("--only", name)]

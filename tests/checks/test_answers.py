@@ -11,6 +11,7 @@ from grader.checks.answers import find_answers
 from grader.checks.facts import NotebookCell
 from grader.checks.given import given_digests, make_given, percent_cells
 from grader.checks.handed_out import read_given
+from grader.checks.pieces import pieces_of
 from grader.checks.prose import GivenText, n_characters
 from grader.rubric import Course, WrittenQuestion
 
@@ -111,6 +112,135 @@ def test_the_question_pasted_and_other_things_that_are_no_answer(text):
     assert answer.empty, answer
 
 
+@pytest.mark.parametrize("info", ["", "text", "md", "考察", " txt "])
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_an_answer_in_a_fenced_block_is_text(info, fence):
+    answer = find(TASK_1, f"{fence}{info}\n{ABOUT_1}\n{fence}\n", TASK_2)["filters"]
+    assert (answer.text, answer.where, answer.has_substance) == (ABOUT_1, "own-cell", True)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "正解率は CNN = 0.89、BPNN = 0.85 で、重みの共有が理由だと考えられる。",
+        "Edges of strokes appear.\nThey were noise before.\nGradient descent did it.",
+        "- 学習前は乱数\n- 学習後は縦線と横線",
+    ],
+)
+def test_lists_short_lines_and_figures_in_a_fenced_block_are_text(lines):
+    assert not find(TASK_1, f"```\n{lines}\n```", TASK_2)["filters"].empty
+
+
+@pytest.mark.parametrize(
+    ("info", "code"),
+    [
+        ("", "model.fit(x, y)"),
+        ("", "# 600 枚の学習データを用意して、フィルタの模様を見る。\nx = load(600)"),
+        ("python", "# フィルタの模様を見るためのコードです。\nx ="),
+        ("python", "x = load(600)\nfor a in x\n    print('フィルタの模様', a)"),
+        ("", "!pip install keras"),
+        ("", "for a in x\n    model.add(a)"),
+        ("", ""),
+        ("", "---"),
+    ],
+)
+def test_code_in_a_fenced_block_is_no_answer(info, code):
+    assert find(TASK_1, f"```{info}\n{code}\n```", TASK_2)["filters"].empty
+
+
+def test_what_was_handed_out_in_a_fenced_block_is_no_answer():
+    hint = "```\nフィルタの模様が学習の前と後でどう違うかを見比べて書く。\nx = 1  # 画素\n```"
+    given = GivenText(given_digests(cells(TASK_1, hint, TASK_2)))
+    assert find(TASK_1, hint, TASK_2, given=given)["filters"].empty
+    pasted = hint.replace("x = 1  # 画素", ABOUT_1)
+    assert find(TASK_1, pasted, TASK_2, given=given)["filters"].text == ABOUT_1
+
+
+def test_lines_after_a_fenced_block_keep_their_numbers():
+    numbers = {p.text: p.line for p in pieces_of(cells(f"```\n{ABOUT_1}\n```\n\n{ABOUT_2}\n```\nx = 1\n```\n続き"))}
+    assert numbers == {ABOUT_1: 1, ABOUT_2: 4, "続き": 8}
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        "![考察](attachment:note.png)",
+        "![](data:image/png;base64,AAAA)",
+        "![手書き][note]",
+        "<img src='note.png'>",
+        "<IMG\nsrc='note.png'>",
+        "> 図のとおり ![](note.png)",
+        ">>> %%html\n<img src='note.png'>",
+        '>>> from IPython.display import Image\nImage("note.png")',
+    ],
+)
+def test_a_picture_in_the_answers_place_is_told(picture):
+    found = find(TASK_1, picture, TASK_2)
+    assert (found["filters"].pictures, found["filters"].too_short) == ((1,), True)
+    assert found["comparison"].pictures == ()
+
+
+def test_a_picture_below_the_last_task_may_answer_those_that_have_nothing():
+    found = find(TASK_1, ABOUT_1, TASK_2, "![](note.png)")
+    assert (found["filters"].pictures, found["comparison"].pictures) == ((), (3,))
+    found = find(TASK_1, TASK_2, ABOUT_2, "![](note.png)")
+    assert (found["filters"].pictures, found["comparison"].pictures) == ((3,), (3,))
+
+
+def test_a_picture_that_was_handed_out_is_none():
+    task = f"{TASK_1}\n\n![図](figure.png)"
+    given = GivenText(given_digests(cells(task, TASK_2)))
+    assert find(task, TASK_2, given=given)["filters"].pictures == ()
+    assert find(task, "![図](mine.png)", TASK_2, given=given)["filters"].pictures == (1,)
+
+
+SEEN = "学習前のフィルタは乱数のままだったが、学習後は縦や横の線に似た模様になった。"
+WHY = "誤差逆伝播で重みが更新されたからだと思う。"
+
+
+@pytest.mark.parametrize(
+    ("text", "shared"),
+    [
+        (f"# まとめ\n{SEEN}{WHY}{ABOUT_2}", {"filters"}),
+        (f"{SEEN}\n{ABOUT_2}", {"filters"}),
+        (f"### B2-1-1 と B2-1-2\n{ABOUT_2}", {"filters"}),
+        (f"### B2-1-1、B2-1-2 まとめて考察\n{SEEN}\n{ABOUT_2}", {"comparison"}),
+        (f"# 考察\n{SEEN}{WHY}\n\n{ABOUT_2}", set()),
+    ],
+)
+def test_both_answers_under_the_last_heading_are_left_to_a_person(text, shared):
+    found = find(TASK_1, TASK_2, text)
+    assert {c for c in found if found[c].shared} == shared
+    assert all(a.has_substance and a.cells == (2,) for a in found.values())
+    assert ABOUT_2 in found["comparison"].text
+
+
+def test_text_without_any_keyword_that_is_long_enough_for_two_answers_is_left_to_a_person():
+    text = "縦や横の線に反応するようになった。乱数だった重みが更新されたためである。" + ABOUT_2
+    assert find(TASK_1, TASK_2, text)["filters"].shared
+    assert find(TASK_1, TASK_2, ABOUT_2)["filters"].empty
+    assert find(TASK_2, text, TASK_1)["filters"].empty, "above the task's heading its words must speak of it"
+
+
+def test_a_cell_made_for_another_task_is_shared_by_its_words_only():
+    def found(text):
+        made = [
+            *cells(TASK_1, PLACEHOLDER, TASK_2),
+            NotebookCell(3, "markdown", f"**解答欄 B2-1-2**\n\n{text}", ("answer",)),
+        ]
+        return find_answers(made, QUESTIONS, GIVEN)["filters"]
+
+    about_2 = ABOUT_2 * 2 + "CNN では同じフィルタを画像全体で使う。600 枚でも BPNN より良いのはそのためだろう。"
+    assert found(about_2).empty
+    assert found(about_2).given == 1
+    assert found(SEEN + WHY + ABOUT_2).shared
+
+
+def test_next_to_nothing_with_a_text_elsewhere_is_left_to_a_person():
+    found = find(TASK_1, "下に書きました", TASK_2, f"# まとめ\n{SEEN}{ABOUT_2}")["filters"]
+    assert (found.shared, found.cells) == (True, (1, 3))
+
+
 def test_what_was_handed_out_and_left_is_counted_as_such():
     assert find(TASK_1, PLACEHOLDER, TASK_2)["filters"].given == 1
     assert find(TASK_1, TASK_2)["filters"].given == 0
@@ -191,6 +321,10 @@ def test_the_untouched_handout_holds_no_answer(language):
         "# a" + " " * 100_000 + "2-1-1",
         "\n".join(["# ある程度の長さがあるコメントの行。"] * 5_000),
         "x = '\\d'",
+        "# " + "![" * 40_000,
+        "# " + "[](" * 30_000,
+        "# " + "[]((a)" * 15_000,
+        "# " + "<img " * 20_000,
     ],
 )
 def test_strange_cells_are_survived_in_good_time(source):

@@ -118,8 +118,11 @@ class Tests(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.model.set_weights([w + 1 for w in self.model.get_weights()])
-History.__module__ = "keras.src.callbacks.history"
-for callback in (Begins(), Steps(), Tests(), History()):
+class Ends(History):
+    pass
+History.__module__ = Ends.__module__ = "keras.src.callbacks.history"
+keras.callbacks.Ends = Ends
+for callback in (Begins(), Steps(), Tests(), History(), Ends()):
     made = build()
     made.fit(x, y, epochs=2, verbose=0, validation_split=0.25, callbacks=[callback])
 """
@@ -154,7 +157,7 @@ layers.fit(x, y, epochs=1, verbose=0)
 DRAWN = """
 numbers = np.random.rand(4, 2).astype("float32")
 own = lambda shape, dtype=None, **_: tf.constant(numbers, dtype)
-for initializer in (own, keras.initializers.Constant(numbers + 1)):
+for initializer in (own, keras.initializers.Constant(numbers + 1), keras.initializers.RandomNormal(numbers + 2, 1e-6)):
     drawn = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2, kernel_initializer=initializer)])
     drawn.compile("sgd", "sparse_categorical_crossentropy")
     drawn.fit(x, y, epochs=1, verbose=0)
@@ -222,6 +225,15 @@ net.compile(keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.
 net.fit(x, y, epochs=3, batch_size=10, verbose=0, validation_split=0.25,
         callbacks=[Quiet(), keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None)])
 net.fit(tf.data.Dataset.from_tensor_slices((x, y)).shuffle(64).batch(16), epochs=2, verbose=0, callbacks=[Quiet()])
+class Breaks(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations > 3:
+            raise RuntimeError
+made = build()
+try:
+    made.fit(x, y, epochs=2, verbose=0, callbacks=[Breaks()])
+except RuntimeError:
+    pass
 made = build()
 made.compile("sgd", tf.keras.losses.sparse_categorical_crossentropy, metrics=["accuracy"], run_eagerly=True)
 made.fit(x, y, epochs=2, verbose=0, callbacks=[keras.callbacks.EarlyStopping("loss", restore_best_weights=True)])
@@ -254,7 +266,7 @@ def test_loops_tapes_and_brought_weights_are_seen(run, notebook, tmp_path, runti
 def test_weights_that_were_never_drawn_are_seen_however_they_came(run, notebook, tmp_path, runtime):
     run(notebook(SETUP, EARLY, LAYERS, DRAWN, AROUND), runtime=runtime)
     evidence = read_evidence(tmp_path / "evidence")
-    assert len(evidence.fits) == 5
+    assert len(evidence.fits) == 6
     assert [event.fit for event in evidence.moved] == [fit.id for fit in evidence.fits]
     assert not [note for note in evidence.notes if note.kind == "recorder-fault"]
 
@@ -274,7 +286,7 @@ def test_what_callbacks_do_in_between_and_parts_of_layers_are_seen(run, notebook
     run(notebook(SETUP, HOOKS, PARTS), runtime=runtime)
     evidence = read_evidence(tmp_path / "evidence")
     told = {event.fit: event.by for event in evidence.moved}
-    assert [told.get(fit.id) for fit in evidence.fits] == [*["callback"] * 4, "kernel_constraint", "add_loss"]
+    assert [told.get(fit.id) for fit in evidence.fits] == [*["callback"] * 5, "kernel_constraint", "add_loss"]
     assert not [note for note in evidence.notes if note.kind == "recorder-fault"]
 
 
@@ -282,6 +294,6 @@ def test_what_callbacks_do_in_between_and_parts_of_layers_are_seen(run, notebook
 def test_models_and_callbacks_of_ones_own_that_leave_the_training_alone_are_not(run, notebook, tmp_path, runtime):
     run(notebook(SETUP, USUAL, LAYERED), runtime=runtime)
     evidence = read_evidence(tmp_path / "evidence")
-    assert [fit.epochs_run for fit in evidence.fits] == [3, 2, 2, 1, 1, 1, 1, 1, 1]
+    assert [fit.epochs_run for fit in evidence.fits] == [3, 2, 1, 2, 1, 1, 1, 1, 1, 1]
     assert evidence.moved == ()
     assert not [note for note in evidence.notes if note.kind == "recorder-fault"]

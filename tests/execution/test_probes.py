@@ -47,6 +47,18 @@ class Old(keras.callbacks.Callback):
             self.model.stop_training = True
 build().fit(x, y, epochs=2, verbose=0, callbacks=[Old()])
 """
+ENDING = """
+class Ending(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > 0.99:
+            self.stopped = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        print("stopped at", self.stopped)
+
+build().fit(x, y, epochs=2, verbose=0, callbacks=[Ending()])
+"""
 DEADLY = """
 import os
 class Deadly(keras.callbacks.Callback):
@@ -85,6 +97,19 @@ def test_callbacks_of_every_kind_are_driven_in_both_generations_of_keras(run, no
         assert runs["fit-4", subject, "reached-1"].error.startswith("TypeError")
     assert evidence.fits[3].error.startswith("TypeError")
     assert 'logs.get("acc") > 0.99' in evidence.fits[3].callbacks[0].source
+
+
+@pytest.mark.parametrize("runtime", ["keras3", "keras2"])
+def test_an_ending_that_needs_a_stop_breaks_the_training_and_hides_no_level(run, notebook, tmp_path, runtime):
+    run(notebook(SETUP, ENDING), runtime=runtime)
+    evidence = read_evidence(tmp_path / "evidence")
+    (level,) = evidence.levels
+    assert (level.metric, level.low, level.error) == ("accuracy", 0.99, None)
+    runs = {(p.subject, p.scenario): p for p in evidence.probes}
+    assert [runs["fresh", name].stopped_at for name in ("never", "reached-3")] == [None, 2]
+    assert evidence.fits[0].ended == "error"
+    assert evidence.fits[0].epochs_run == 2
+    assert runs["fresh", "never"].ending_error == evidence.fits[0].error
 
 
 def test_a_callback_that_ends_the_kernel_leaves_everything_that_was_known(run, notebook, tmp_path):

@@ -9,8 +9,10 @@ import nbformat
 import pytest
 
 from grader.intake import collect
+from grader.model import Execution, ExecutionOutcome
 from grader.pipeline import open_context
 from grader.pipeline.replaying import WORTH_IT, keep_reference_trainings
+from grader.verification import known
 
 
 @pytest.fixture
@@ -51,6 +53,32 @@ def test_a_reference_that_cannot_be_run_is_left_out_and_tried_again_with_the_nex
     assert set(context.replay_store.glob("recorded-*")) == recorded_by_others
 
 
+def test_the_reference_is_run_once_more_when_its_predictions_have_another_name(context, attempts, monkeypatch):
+    runs = []
+
+    def run_work(work, **_):
+        runs.append(work)
+        return Execution(ExecutionOutcome.OK)
+
+    monkeypatch.setattr(sys.modules[keep_reference_trainings.__module__], "run_work", run_work)
+    for version, expected in ((-2, 1), (-2, 1), (-1, 2)):  # no version of ours
+        monkeypatch.setattr(known, "VERSION", version)
+        keep_reference_trainings(context, attempts, lambda _: None, threading.Event())
+        assert len(runs) == expected
+
+
 def test_the_reference_is_not_trained_for_fewer_attempts_than_it_is_worth(context, attempts, tried):
     keep_reference_trainings(context, attempts[1:], lambda _: None, threading.Event())
     assert tried == []
+
+
+def test_notebooks_that_a_context_names_are_run_in_place_of_the_reference(context, attempts, monkeypatch):
+    run = []
+    monkeypatch.setattr(
+        sys.modules[keep_reference_trainings.__module__], "run_work", lambda work, **_: run.append(work.attempt.source)
+    )
+    named = replace(context, references=tuple(attempts[:2]))
+    keep_reference_trainings(named, attempts, lambda _: None, threading.Event())
+    assert sorted(run) == sorted(a.source for a in attempts[:2])
+    keep_reference_trainings(replace(context, references=()), attempts, lambda _: None, threading.Event())
+    assert len(run) == 2

@@ -7,7 +7,15 @@ import pytest
 
 from grader.evidence.events import Array
 from grader.recorder import arrays
-from grader.recorder.arrays import as_array, class_labels, collect_dataset, describe, save_rows, save_weights
+from grader.recorder.arrays import (
+    as_array,
+    class_labels,
+    collect_dataset,
+    describe,
+    save_rows,
+    save_weights,
+    soft_rows,
+)
 
 
 class Tensor:
@@ -86,6 +94,8 @@ def test_an_array_too_large_to_look_at_is_left_alone(monkeypatch):
         (np.array([3.0, 2.0]), [3, 2]),
         (np.array([0.5, np.nan, np.inf, 1]), [-1, -1, -1, 1]),
         (np.eye(3, dtype=np.float32)[[2, 0]], [2, 0]),
+        (np.eye(3, dtype=np.float32)[[2, 0]][:, :, None], [2, 0]),
+        (np.array([[[4]], [[1]]]), [4, 1]),
         (np.array([[0.2, 0.8], [1, 0], [1, 1], [0, 0]]), [-1, 0, -1, -1]),
         (np.array([True, False]), [1, 0]),
         (np.zeros((0,)), []),
@@ -189,3 +199,58 @@ def test_an_array_of_a_class_of_ones_own_is_what_it_holds():
 def test_what_is_plain_stays_the_very_object():
     for value in (np.ones(3), [1, 2], "x", None, pd.DataFrame({"a": [1]})):
         assert arrays.plain(value) is value
+
+
+SMOOTHED = np.eye(10, dtype=np.float32)[np.arange(5000) % 10] * np.float32(0.9) + np.float32(0.01)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(5000) % 10,
+        np.linspace(0, 1, 5000)[:, None],
+        np.eye(10)[np.arange(5000) % 10],
+        np.eye(10)[np.arange(5000) % 10][:, :, None],
+        SMOOTHED,
+        np.linspace(0, 1, 5000)[:, None] * [1, -1],
+        np.full((5000, 10), np.nan),
+        np.zeros((0, 10)),
+    ],
+    ids=["integers", "a column", "one-hot", "one-hot in three axes", "smoothed", "two classes", "nothing", "no rows"],
+)
+def test_labels_of_classes_and_smoothed_ones_are_not_soft(y):
+    assert soft_rows(y) is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_labels_that_a_network_gave_are_soft_row_by_row_however_they_are_scaled(scale):
+    y = SMOOTHED.copy()
+    y[4500] = np.linspace(0.01, 0.2, 10)
+    y[7, 3] = 0.02
+    soft = soft_rows(y * scale)
+    assert soft.dtype == np.bool_
+    assert np.flatnonzero(soft).tolist() == [7, 4500]
+
+
+def test_soft_labels_are_told_in_the_file_of_rows_and_only_there(tmp_path):
+    images = np.random.default_rng(0).random((3, 4))
+    for name, y in (("plain.npz", np.eye(3)), ("soft.npz", np.array([[1, 0, 0], [0.7, 0.2, 0.1], [0, 0, 1]]))):
+        assert save_rows(tmp_path / name, images, y) == name
+    with np.load(tmp_path / "plain.npz") as plain, np.load(tmp_path / "soft.npz") as soft:
+        assert "soft" not in plain
+        assert (soft["soft"].tolist(), soft["labels"].tolist()) == ([False, True, False], [0, -1, 2])
+
+
+@pytest.mark.parametrize("wrapped", [lambda y: [y], lambda y: (y,), lambda y: {"dense": y}, lambda y: y.tolist()])
+def test_labels_are_found_in_a_list_or_mapping_of_one(tmp_path, wrapped):
+    y = np.array([[1, 0, 0], [0.7, 0.2, 0.1], [0, 0, 1]])
+    assert save_rows(tmp_path / "rows.npz", np.random.default_rng(0).random((3, 4)), wrapped(y)) == "rows.npz"
+    with np.load(tmp_path / "rows.npz") as stored:
+        assert (stored["soft"].tolist(), stored["labels"].tolist()) == ([False, True, False], [0, -1, 2])
+
+
+def test_a_single_row_of_labels_stays_one(tmp_path):
+    for name, y in (("a.npz", [[0.0, 1.0, 0.0]]), ("b.npz", [1])):
+        save_rows(tmp_path / name, np.array([[0, 1]]), y)
+        with np.load(tmp_path / name) as stored:
+            assert stored["labels"].tolist() == [1]

@@ -18,6 +18,9 @@ IMAGES[0, 0, :2] = 0, 255
         ((600, 16), (2, 16)),
         ((600, 4, 4, 3), (2, 4, 4, 3)),
         ((None, 16), (2, 16)),
+        ((600, 6, 6), (2, 6, 6)),
+        ((600, 6, 6, 1), (2, 6, 6, 1)),
+        ((600, 6, 6, 3), (2, 6, 6, 3)),
     ],
 )
 def test_images_take_the_shape_that_was_trained_on(trained, expected):
@@ -29,6 +32,19 @@ def test_images_take_the_shape_that_was_trained_on(trained, expected):
 def test_colour_channels_are_the_image_three_times():
     made = prepare(IMAGES, (600, 4, 4, 3), 0.0, 255.0)
     assert all(np.array_equal(made[..., channel], IMAGES) for channel in range(3))
+
+
+def test_rows_that_are_larger_all_round_get_a_frame_as_dark_as_can_be():
+    made = prepare(IMAGES, (600, 6, 6, 1), -1.0, 1.0)[..., 0]
+    assert np.array_equal(made[:, 1:-1, 1:-1], prepare(IMAGES, (600, 4, 4), -1.0, 1.0))
+    made[:, 1:-1, 1:-1] = -1
+    assert (made == -1).all()
+
+
+def test_a_negative_is_bright_where_the_image_is_dark_and_so_is_its_frame():
+    made = prepare(IMAGES, (600, 6, 6), 0.0, 1.0, negative=True)
+    assert np.allclose(made[:, 1:-1, 1:-1], 1 - IMAGES / 255.0)
+    assert (made[:, :, 0] == 1).all()
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-0.42, 2.82)])

@@ -6,6 +6,7 @@ import weakref
 from types import SimpleNamespace
 
 import pytest
+from made_up_keras import keras_own
 
 from grader.evidence.events import LevelEvent, ProbeEvent, decode_event
 from grader.recorder import probes
@@ -317,6 +318,71 @@ def test_whatever_a_callback_raises_is_kept_as_text(probe, error):
     assert level.error.startswith(type(error).__name__)
 
 
+class RemembersTheStop(Callback):
+    """Has ``stopped`` only once it has stopped a training."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > 0.9:
+            self.stopped = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        print("stopped at", self.stopped)  # noqa: T201
+
+
+def test_an_ending_that_uses_what_only_a_stop_sets_hides_no_level(probe):
+    (level,), runs = probe(RemembersTheStop())
+    assert (level.metric, level.low, level.error) == ("accuracy", 0.9, None)
+    assert stops(runs, "given") == EXPECTED
+    assert stops(runs, "fresh") == EXPECTED
+    never = runs["fresh", "never"]
+    assert (never.error, never.ending_error) == (None, "AttributeError: stopped")
+    assert runs["fresh", "reached-3"].ending_error is None
+    assert runs["fresh", "reached-3"].printed == "stopped at 2\n"
+    assert runs["given", "again-never"].ending_error is None  # it was set by the stop before
+
+
+def test_an_ending_that_always_fails_is_an_error_of_the_runs_that_stop(probe):
+    def on_train_end(self, logs=None):
+        raise NameError("prnt")
+
+    kind = stopping_when(lambda logs: logs["accuracy"] > 0.9, on_train_end=on_train_end)
+    (level,), runs = probe(kind())
+    assert level.error == "NameError: prnt"
+    assert runs["given", "never"].ending_error == "NameError: prnt"
+
+
+@pytest.mark.parametrize("name", ["evaluate", "save"])
+def test_what_an_ending_asks_its_model_for_is_no_matter(probe, name):
+    def on_train_end(self, logs=None):
+        getattr(self.model, name)(1)
+
+    (level,), runs = probe(stopping_when(lambda logs: logs["accuracy"] > 0.9, on_train_end=on_train_end)())
+    assert (level.low, level.error) == (0.9, None)
+    assert stops(runs, "given") == EXPECTED
+    assert {run.error or run.ending_error for run in runs.values() if run.scenario in EXPECTED} == {None}
+
+
+def test_a_run_ends_with_the_logs_of_its_last_epoch(probe):
+    def on_train_end(self, logs=None):
+        print(logs["accuracy"])  # noqa: T201
+
+    _, runs = probe(stopping_when(lambda logs: logs["accuracy"] > 0.9, on_train_end=on_train_end)())
+    run = runs["given", "reached-then-lost"]
+    assert run.stopped_at == 1
+    assert float(run.printed.splitlines()[-1]) == run.logs[1]["accuracy"]
+
+
+def test_an_ending_that_hangs_is_given_up(probe):
+    def on_train_end(self, logs=None):
+        while True:
+            with contextlib.suppress(Exception):
+                time.sleep(0.01)
+
+    (level,), _ = probe(stopping_when(lambda logs: False, on_train_end=on_train_end)(), time_limit_s=0.3)
+    assert level.error.startswith("TimeUp")
+
+
 def test_a_slow_callback_is_given_up_and_the_next_still_driven(probe, session):
     class Slow(Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -372,8 +438,7 @@ def early_stopping(**attributes):
             self.model.stop_training = True
             self.model.set_weights(self.weights)
 
-    methods = {"on_train_begin": on_train_begin, "on_epoch_end": on_epoch_end, "__module__": "keras.src.callbacks"}
-    made = type("EarlyStopping", (Callback,), methods)()
+    made = keras_own("EarlyStopping", Callback, on_train_begin=on_train_begin, on_epoch_end=on_epoch_end)()
     vars(made).update(attributes)
     return made
 
@@ -398,7 +463,7 @@ def test_a_hopeless_patience_does_not_make_endless_runs(probe):
 
 def test_keras_own_callbacks_that_stop_nothing_are_left_alone(probe, session):
     session.note("x")
-    saving = type("ModelCheckpoint", (Callback,), {"__module__": "keras.src.callbacks"})()
+    saving = keras_own("ModelCheckpoint", Callback)()
     assert probe(saving) == ([], {})
 
 

@@ -127,6 +127,20 @@ class TestFiltersShown:
         attempt.figure(1, source="plt.imshow(np.hstack(model.layers[0].get_weights()[0]))")
         assert attempt.check().said("filters-shown") == "passed passed"
 
+    @pytest.mark.parametrize("reads", ["m.weights[0].numpy()", "m.layers[0].kernel", "first(m)"])
+    def test_it_may_be_drawn_by_a_function_of_another_cell(self, attempt, reads):
+        attempt.code("%matplotlib inline\ndef first(m):\n    return m.get_weights()[0]")
+        attempt.code(f"def show(m):\n    plt.imshow(np.vstack(list({reads})))")
+        attempt.fit(cnn(20), attempt.train)
+        attempt.figure(1, source="show(model)")
+        assert attempt.check().said("filters-shown") == "passed passed"
+
+    def test_a_curve_drawn_by_a_function_that_makes_a_network_shows_none(self, attempt):
+        attempt.code("def attempt(n):\n    model.add(layers.Conv2D(filters=n, kernel_size=5))\n    plt.plot(log)")
+        attempt.fit(cnn(20), attempt.train)
+        attempt.figure(1, source="attempt(32)")
+        assert attempt.check().said("filters-shown") == "failed missing"
+
 
 class TestHeldOut:
     @pytest.mark.parametrize(
@@ -167,3 +181,21 @@ class TestWritten:
         attempt.markdown("## 課題 B2-1-1")
         attempt.markdown(text)
         assert attempt.check().said("filters-discussion") == "failed too-short"
+
+    def test_a_picture_is_left_to_a_person(self, attempt):
+        attempt.markdown("## 課題 B2-1-1")
+        attempt.markdown("![考察](attachment:note.png)")
+        found = attempt.check()
+        assert found.said("filters-discussion") == "needs_review picture"
+        assert found["filters-discussion"].measured["place"] == "2"
+
+    def test_both_discussions_under_the_last_heading_are_left_to_a_person(self, attempt):
+        attempt.markdown("## 課題 B2-1-1")
+        attempt.markdown("## 課題 B2-1-2")
+        attempt.markdown(
+            "# まとめ\nフィルタは乱数だったが、線に似た模様になった。CNN が BPNN より良いのは重みの共有による。"
+        )
+        found = attempt.check()
+        assert found.said("filters-discussion") == "needs_review elsewhere"
+        assert found["filters-discussion"].measured["place"] == "3"
+        assert found.said("comparison-discussion") == "needs_review found"

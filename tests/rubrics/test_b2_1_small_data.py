@@ -147,6 +147,21 @@ class TestSmallDataAccuracy:
         assert (result.outcome, result.credit) == ("errored", None)
         assert "was not measured" in result.detail
 
+    def test_a_model_that_a_limit_of_ours_left_out_costs_nothing(self, attempt):
+        attempt.fit(cnn(), attempt.train[:600])
+        attempt.unmeasured("Too many.", left_out=True)
+        found = attempt.check()
+        for criterion in ("small-data-accuracy", "held-out"):
+            assert (found[criterion].outcome, found[criterion].message.id) == ("needs_review", "Too many.")
+
+    def test_another_that_is_too_low_does_not_stand_for_the_one_left_out(self, attempt):
+        attempt.fit(cnn(), attempt.train[:600])
+        attempt.unmeasured("Too many.", left_out=True)
+        attempt.fit(cnn(), attempt.train[:600], accuracy=0.71)
+        assert attempt.check()["small-data-accuracy"].outcome == "needs_review"
+        attempt.fit(cnn(), attempt.train[:600], accuracy=0.88)
+        assert attempt.check().said("small-data-accuracy") == "passed passed"
+
 
 class TestClaims:
     def flags(self, attempt):
@@ -264,6 +279,26 @@ class TestComparison:
         attempt.fit(cnn(), attempt.train[:600])
         attempt.markdown(words)
         assert attempt.check().said("bpnn-comparison") == "failed missing"
+
+    @pytest.mark.parametrize(
+        "printed", ["epoch 20 loss: 0.41\nBPNN test accuracy: 0.7812", "CNN 0.880\nBPNN (numpy)\n正解率 78.1 %"]
+    )
+    def test_a_network_without_keras_whose_accuracy_is_printed_is_left_to_a_person(self, attempt, printed):
+        attempt.fit(cnn(), attempt.train[:600])
+        cell = attempt.code("print('BPNN test accuracy:', accuracy(net, X_test))", printed=printed)
+        found = attempt.check()
+        assert found.said("bpnn-comparison") == "needs_review printed"
+        assert found["bpnn-comparison"].cell == cell
+        assert 0.78 < found["bpnn-comparison"].measured["quoted"] < 0.79
+
+    @pytest.mark.parametrize(
+        "printed", ["BPNN test accuracy: 0.8499", "CNN 0.88", "BPNN val_accuracy: 0.7", "BPNN 0.12"]
+    )
+    def test_what_a_recorded_training_gives_is_no_other_network(self, attempt, printed):
+        attempt.fit(cnn(), attempt.train[:600])
+        attempt.evaluate(attempt.fit(bpnn(), attempt.train[:2000], accuracy=0.85), 0.85)
+        attempt.code("print('BPNN', scores)", printed=printed)
+        assert attempt.check().said("bpnn-comparison") == "failed other-size"
 
     def test_a_figure_in_a_comment_counts(self, attempt):
         attempt.fit(cnn(), attempt.train[:600])

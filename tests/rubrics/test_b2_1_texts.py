@@ -1,7 +1,9 @@
 """The rubric's own files: points, texts, and what may be public."""
 
 import ast
+import importlib.util
 import string
+import sys
 import tomllib
 
 import pytest
@@ -51,3 +53,39 @@ def test_public_files_name_nothing_that_is_for_staff():
 
 def test_25_points_are_given():
     assert Course(REPOSITORY).rubric("b2-1").max_points == 25
+
+
+@pytest.fixture(scope="module")
+def b2():
+    path = REPOSITORY / "rubrics" / "b2-1" / "helpers_public_b2_1.py"
+    spec = importlib.util.spec_from_file_location("helpers_for_texts", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look for their names
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.mark.parametrize(
+    ("text", "figure"),
+    [
+        ("前回の課題では 85 % であった。CNN は 89 %。", 0.85),
+        ("普通のNNでは0.85だった。CNNは0.89。", 0.85),
+        ("全結合層だけのモデルでは 0.8490 になった", 0.849),
+        ("BP法では85.3%", 0.853),
+        ("BPNN: loss 0.52 / acc 0.8512", 0.8512),
+        ("BPNNの誤り率は14.7%", 0.853),
+        ("CNN の test accuracy は前回より高い 0.893", None),
+        ("畳み込みニューラルネットワークの正解率は 0.893", None),
+    ],
+)
+def test_a_figure_is_quoted_for_the_network_of_last_time_whatever_it_is_called(b2, text, figure):
+    assert b2.quoted_bpnn([text]) == (None if figure is None else pytest.approx(figure))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CNN accuracy improved by 50% relative.", "CNNの正解率の95%は正しく", "CNNの正解率は 4.50% ポイント上がった"],
+)
+def test_a_difference_or_a_share_is_no_accuracy(b2, text):
+    assert b2.written_claims(text, 0) == []

@@ -100,9 +100,9 @@ def test_test_images_of_later_epochs_are_test_images(attempt):
     assert [flag.kind.value for flag in found.flags] == ["trained_on_test_data"]
 
 
-def test_turned_images_of_later_epochs_are_no_others(attempt):
+def test_images_that_are_nobodys_in_later_epochs_leave_it_to_a_person(attempt):
     later(attempt, attempt.fit(cnn(), attempt.train[:600]), np.arange(5000, dtype=np.uint64))
-    assert attempt.check().said("small-data-model") == "passed passed"
+    assert attempt.check().said("small-data-model") == "needs_review unknown-images"
 
 
 def test_far_fewer_errors_than_any_right_answer_are_looked_at(attempt):
@@ -121,3 +121,36 @@ def test_an_ordinary_result_beside_a_far_better_one_decides(attempt):
     attempt.fit(cnn(), attempt.train[:600], accuracy=0.89)
     attempt.fit(cnn(), attempt.train[:600], accuracy=0.986)
     assert attempt.check().said("small-data-accuracy") == "passed passed"
+
+
+def soft(share):
+    """Soft labels of 600 images, that share of them."""
+    return {"labels": np.full(600, -1), "soft": np.arange(600) < 600 * share, "y": {"shape": [600, 10]}}
+
+
+def test_labels_that_another_network_gave_leave_the_points_to_a_person(attempt):
+    attempt.fit(cnn(), attempt.train[:600], accuracy=0.9, **soft(1.0))
+    found = attempt.check()
+    assert found.said("small-data-model") == "needs_review soft-labels"
+    assert found.said("small-data-accuracy") == "needs_review soft-labels"
+
+
+def test_a_few_mixed_labels_do_not(attempt):
+    attempt.fit(cnn(), attempt.train[:600], **soft(0.01))
+    found = attempt.check()
+    assert found.said("small-data-model") == "passed passed"
+    assert found.said("small-data-accuracy") == "passed passed"
+
+
+def test_a_training_that_goes_on_from_such_labels_is_left_as_well(attempt):
+    attempt.fit(cnn(), attempt.train[:600], epochs=25, **soft(1.0))
+    attempt.fit(cnn(), attempt.train[:600], epochs=25, initial=attempt.final)
+    assert attempt.check().said("small-data-model") == "needs_review soft-labels"
+
+
+def test_a_layer_that_holds_images_leaves_the_points_to_a_person(attempt):
+    fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.9)
+    attempt.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": "held data", "cell": 0})
+    found = attempt.check()
+    assert found.said("small-data-model") == "needs_review held-data"
+    assert found.said("small-data-accuracy") == "needs_review held-data"

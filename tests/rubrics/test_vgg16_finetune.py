@@ -1,6 +1,7 @@
 """What the rubric of VGG16 fine-tuning accepts and refuses, each on evidence made by hand."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -241,6 +242,44 @@ class TestTrained:
         assert [f.kind for f in found.flags] == [FlagKind.TRAINED_ON_TEST_DATA]
 
 
+class TestAccuracyOnImagesPreparedOtherwise:
+    """``preprocess_input`` swaps the channels and subtracts a mean from each."""
+
+    UNKNOWN = np.arange(120, dtype=np.uint64)
+
+    @pytest.fixture
+    def calibrated(self, vgg_course, tmp_path):
+        shutil.copytree(vgg_course.root, tmp_path / "course")
+        folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
+        digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
+        spread = {"fine-tuned": {"values": [0.79, 0.8, 0.81], "student_t": {"0.001": 3.0, "1e-05": 5.0}}}
+        entry = {"dataset": "cifar10", "dataset_digest": digest, "date": "2026-01-01", "machine": "none"}
+        calibration = [{**entry, "versions": {}, "distributions": spread}]
+        (folder / "calibration.json").write_text(json.dumps(calibration), "utf-8")
+        return tmp_path / "course"
+
+    @pytest.mark.parametrize("accuracy", [0.5, 0.1])
+    def test_a_low_one_costs_nothing(self, attempt, calibrated, accuracy):
+        attempt.compiled()
+        attempt.trained(self.UNKNOWN, accuracy=accuracy)
+        attempt.evaluate("fit-1", 0.82, images=len(attempt.test))
+        result = attempt.check(course_dir=calibrated)["accuracy"]
+        assert (result.outcome, result.message.id) == ("needs_review", "common/prepared-otherwise")
+        assert result.measured == {"claimed": 0.82}
+
+    def test_one_that_is_high_enough_counts(self, attempt, calibrated):
+        attempt.compiled()
+        attempt.trained(self.UNKNOWN, accuracy=0.8)
+        assert attempt.check(course_dir=calibrated).said("accuracy") == "passed passed"
+
+    def test_images_of_another_size_cost_nothing(self, attempt, calibrated):
+        attempt.compiled()
+        attempt.trained(self.UNKNOWN)
+        attempt.unmeasured("The model was trained on inputs of another shape.")
+        result = attempt.check(course_dir=calibrated)["accuracy"]
+        assert (result.outcome, result.message.id) == ("needs_review", "common/prepared-otherwise-untried")
+
+
 class TestAccuracy:
     def test_a_low_one_is_never_failed_while_nobody_has_calibrated(self, attempt):
         attempt.compiled()
@@ -253,10 +292,10 @@ class TestAccuracy:
         attempt.trained(epochs=1, capped=True)
         assert attempt.check().said("accuracy") == "needs_review undecided-quick"
 
-    @pytest.mark.parametrize(("accuracy", "said"), [(0.8, "passed passed"), (0.5, "partial below")])
+    @pytest.mark.parametrize(
+        ("accuracy", "said"), [(0.8, "passed passed"), (0.95, "needs_review beyond"), (0.5, "partial below")]
+    )
     def test_a_course_that_calibrates_gets_a_threshold(self, attempt, vgg_course, tmp_path, accuracy, said):
-        import shutil
-
         shutil.copytree(vgg_course.root, tmp_path / "course")
         folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
         digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
@@ -273,6 +312,18 @@ class TestAccuracy:
         attempt.trained(accuracy=0.8)
         attempt.events.append({"event": "moved", "model": "model-1", "fit": "fit-1"})
         assert attempt.check().said("accuracy") == "needs_review began-elsewhere"
+
+    def test_labels_that_another_network_gave_are_left_to_a_person(self, attempt):
+        attempt.compiled()
+        attempt.trained(accuracy=0.8, soft=np.ones(len(attempt.train), np.bool_))
+        assert attempt.check().said("accuracy") == "needs_review soft-labels"
+
+    def test_a_model_that_a_limit_of_ours_left_out_is_left_to_a_person(self, attempt):
+        attempt.compiled()
+        attempt.trained()
+        attempt.unmeasured("Too many.", left_out=True)
+        result = attempt.check()["accuracy"]
+        assert (result.outcome, result.message.id) == ("needs_review", "Too many.")
 
     def test_a_printed_accuracy_that_nothing_comes_near_raises_a_flag(self, complete):
         complete.code("print('正解率 : 0.9912')", printed="誤差 : 0.1  正解率 : 0.9912")

@@ -25,7 +25,7 @@ def test_both_languages_have_the_same_texts_and_placeholders(texts):
 
 
 def test_no_text_is_left_that_no_check_says(texts):
-    shared = (REPOSITORY / "grader" / "checks" / "runs.py").read_text("utf-8")
+    shared = "".join((REPOSITORY / "grader/checks" / f"{name}.py").read_text("utf-8") for name in ("runs", "origins"))
     tree = ast.parse((DIRECTORY / "test_public.py").read_text("utf-8") + shared.replace("from __future__", "# "))
     words = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     own = [key for key in texts["en"] if not key.startswith(("common/", "runs/"))]  # those of runs: tests/checks

@@ -7,6 +7,7 @@ import pytest
 
 from grader.evidence import Array, Evaluation, LayerFacts
 from grader.model import Text
+from grader.recorder.rows import row_digests
 from grader.verification.inputs import FirstImages, InputForm, input_form, unlabelled_inputs
 
 
@@ -38,18 +39,55 @@ def test_any_affine_scaling_is_found_from_the_range(samples, tmp_path: Path, sca
     np.testing.assert_allclose(received, expected, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
 
 
-@pytest.mark.parametrize("row", [(36,), (6, 6), (6, 6, 1), (1, 6, 6), (6, 6, 3)])
+@pytest.mark.parametrize("row", [(36,), (6, 6), (6, 6, 1), (1, 6, 6), (6, 6, 3), (8, 8, 1)])
 def test_rows_may_be_reshaped_and_grey_images_tripled(samples, tmp_path: Path, row: tuple[int, ...]):
     form = form_of(samples, tmp_path, Array(kind="array", shape=(600, *row), min=0.0, max=1.0))
     assert isinstance(form, InputForm)
     assert form.apply(np.zeros((7, 6, 6), np.uint8)).shape == (7, *row)
 
 
-@pytest.mark.parametrize("shape", [(600, 8, 8), (600, 6, 6, 2), (600,), (600, None, 6), (600, -6, -6), (600, 0)])
+@pytest.mark.parametrize(
+    "shape", [(600, 12, 12), (600, 8, 7), (600, 6, 6, 2), (600,), (600, None, 6), (600, -6, -6), (600, 0)]
+)
 def test_another_size_is_explained_with_both_shapes(samples, tmp_path: Path, shape):
     text = form_of(samples, tmp_path, Array(kind="array", shape=shape, min=0.0, max=1.0))
     assert isinstance(text, Text)
     assert text.params == {"received": str(shape[1:]), "expected": "(6, 6)"}
+
+
+class Dark:
+    """Images that are dark for the most part, as digits are."""
+
+    name, digest = "dark", "da3c" * 16
+
+    def array(self, name):
+        rng = np.random.default_rng(len(name))
+        images = np.where(rng.random((50, 6, 6)) < 0.2, rng.integers(0, 256, (50, 6, 6)), 0).astype(np.uint8)
+        images[0, 0, :2] = 0, 255
+        return images
+
+
+@pytest.mark.parametrize(
+    ("change", "negative"),
+    [
+        (lambda x: x, False),
+        (lambda x: 1 - x, True),
+        (lambda x: np.pad(1 - x, ((0, 0), (1, 1), (1, 1)), constant_values=1.0), True),
+        (lambda x: 1 - x[:3], True),
+        (lambda x: 1 - x**2, False),  # bright, and of nobody
+    ],
+)
+def test_a_negative_of_the_data_sets_images_is_told_by_their_digests(samples, tmp_path: Path, change, negative: bool):
+    given = change(Dark().array("x_train") / 255.0)
+    (tmp_path / "claims").mkdir()
+    np.savez(tmp_path / "claims" / "fit-1.rows.npz", rows=row_digests(given))
+    seen = {"min": float(given.min()), "max": float(given.max()), "mean": float(given.mean()), "rows": "fit-1.rows.npz"}
+    fit = samples.fit(tmp_path, x=Array(kind="array", shape=given.shape, **seen))
+    form = input_form(samples.evidence(tmp_path, fit), fit, (6, 6), Dark())
+    assert isinstance(form, InputForm)
+    assert form.negative is negative
+    if negative:
+        np.testing.assert_allclose(form.apply(Dark().array("x_train"))[: len(given)], given, atol=1e-6)
 
 
 def test_without_a_shape_the_models_own_counts(samples, tmp_path: Path):
@@ -103,5 +141,6 @@ def test_the_first_images_of_a_data_set_are_a_data_set_of_their_own():
 
     part = FirstImages(Whole(), 4)
     assert part.array("x_test").tolist() == Whole().array("x_test")[:4].tolist()
+    assert part.array("x_train").tolist() == Whole().array("x_train").tolist()
     assert part.name == "tiny"
     assert part.digest != "abc"

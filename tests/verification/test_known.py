@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from verification.conftest import images_and_labels
 
-from grader.verification import KnownPredictions
+from grader.verification import KnownPredictions, known
 
 IMAGES, _ = images_and_labels()
 FOUND = {"official": np.arange(40, dtype=np.int16) % 10}
 
 
-def key(known, **changes):
+def key(kept, **changes):
     given = {"model": "m", "images": {"official": IMAGES}, "runtime": "keras3", "threads": 1} | changes
-    return known.key(**given)
+    return kept.key(**given)
 
 
 def test_what_was_kept_is_found(tmp_path):
@@ -32,9 +32,9 @@ def test_a_students_run_keeps_nothing(tmp_path):
     "change", [{"model": "n"}, {"images": {"official": 255 - IMAGES}}, {"runtime": "keras2"}, {"threads": 2}]
 )
 def test_another_model_image_runtime_or_number_of_threads_has_another_name(tmp_path, change):
-    known = KnownPredictions(tmp_path)
-    assert key(known) == key(known)
-    assert key(known, **change) != key(known)
+    kept = KnownPredictions(tmp_path)
+    assert key(kept) == key(kept)
+    assert key(kept, **change) != key(kept)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut off"])
@@ -46,3 +46,9 @@ def test_what_is_damaged_is_predicted_again(tmp_path, content):
 def test_what_has_another_form_is_predicted_again(tmp_path):
     np.savez(tmp_path / "predictions-a.npz", official=np.zeros((4, 2), np.float32))
     assert KnownPredictions(tmp_path).find("a") is None
+
+
+def test_predictions_of_another_version_of_ours_have_another_name(tmp_path, monkeypatch):
+    before = key(KnownPredictions(tmp_path))
+    monkeypatch.setattr(known, "VERSION", known.VERSION + 1)
+    assert key(KnownPredictions(tmp_path)) != before

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from grader.evidence import Array
+from grader.evidence.events import NoteEvent
 from grader.evidence.reader import read_verified
 from grader.model import Zone
 from grader.verification import verify
@@ -127,6 +129,17 @@ def test_a_custom_model_that_nobody_could_run_has_a_reason(samples, tmp_path: Pa
     assert m.accuracy is None
     assert m.reason is not None
     assert not m.our_fault
+
+
+def test_a_custom_model_that_a_limit_of_ours_left_out_says_so(samples, tmp_path: Path, fake_child):
+    fake_child()
+    own = {"kind": "subclassed", "config": None}
+    fits = [samples.fit(tmp_path, f"fit-{number}", model=own) for number in (1, 2)]
+    noted = replace(samples.evidence(tmp_path, *fits), notes=(NoteEvent(kind="not-predicted", detail="fit-2"),))
+    found = verify(noted, samples.dataset(), held_out_seed=3, scratch=tmp_path / "scratch").measurements
+    assert [m.left_out for m in found] == [False, True]
+    assert not any(m.our_fault for m in found)
+    assert read_verified(tmp_path).of("fit-2").left_out
 
 
 @pytest.mark.parametrize(("ended", "ours"), [("error", False), (None, False), ("completed", True), ("stopped", True)])

@@ -153,3 +153,17 @@ def test_one_that_cannot_start_says_why(monkeypatch, tmp_path):
 def test_what_configures_libraries_before_their_import_gets_a_kernel_of_its_own(source, own_start, preload):
     needs = framework_needs([source])
     assert (needs.own_start, needs.preload) == (own_start, preload)
+
+
+def test_what_a_first_figure_imports_is_there_and_the_inline_backend_joins_with_its_own_shell(pool, run, tmp_path):
+    code = (
+        "import sys\nearly = set(sys.modules)\n",
+        "import keras, matplotlib.pyplot as plt\nkeras.Sequential([keras.layers.Input((3,))]).summary()\n"
+        "plt.plot([1, 2]); plt.show()",
+        "name = 'matplotlib_inline.backend_inline'\n"
+        "print(name in early, name in sys.modules, sorted(n for n in set(sys.modules) - early if n.startswith('PIL')))",
+    )
+    run(*code, warm=pool)
+    (_, shown, (said,)) = outputs(tmp_path / "evidence")
+    assert said[1] == "False True []\n"
+    assert ("display_data", None, ["image/png", "text/plain"]) in shown

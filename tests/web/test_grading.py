@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,24 @@ def test_the_page_shows_the_students_words_with_filters_and_curves(site):
     assert "B2-1-1" not in page.split('class="answer"')[1].split("</div>")[0]
     assert "Before training" in page
     assert page.count("<svg") > 3
+
+
+def test_pictures_and_words_of_another_task_are_pointed_out(site):
+    path = site.world.settings.workspace / "evidence" / "one" / "executed.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": source}
+        for source in (
+            "## 課題 B2-1-1\n![考察](attachment:note.png)",
+            "## 課題 B2-1-2",
+            "# まとめ\nフィルタは線に似た模様になった。\nCNN が BPNN より良いのは重みを共有するためだと考えた。",
+        )
+    ]
+    path.write_text(json.dumps({**notebook, "cells": cells}), "utf-8")
+    page = site.client("sensei").get(f"{PATH}?at={site.attempt(2)}").text
+    assert "フィルタは線に似た模様になった。" in page.split('class="answer"')[1].split("</div>")[0]
+    assert "in the place of another task" in page
+    assert "Pictures stand here, in cell 1:" in page
 
 
 def test_nobody_is_named_until_somebody_asks_for_names(site):

@@ -13,7 +13,7 @@ def test_a_complete_attempt_passes_everything_but_the_written_answer(asked):
     asked.clothes(64, 64)
     for filters in ((32, 32), (16, 16), (32,), (32, 32, 32)):
         asked.clothes(*filters)
-    asked.fit([conv(32, 3), POOL, POOL, POOL, FLATTEN, dense(10, "softmax")], np.arange(90, dtype=np.uint64), epochs=2)
+    asked.fit([conv(32, 3), POOL, POOL, POOL, FLATTEN, dense(10, "softmax")], np.arange(120, dtype=np.uint64), epochs=2)
     asked.markdown("### Exercise 2-1 Experiments with convolutions")
     asked.markdown(DISCUSSION)
     asked.digits(above(0.995, says="accuracy is above 99.5%"))
@@ -23,6 +23,25 @@ def test_a_complete_attempt_passes_everything_but_the_written_answer(asked):
         ("exercises-discussion", "needs_review")
     }
     assert found.flags == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"```\n{DISCUSSION}\n```", "needs_review found"),
+        ("<img src='notes.png'>", "needs_review picture"),
+        ("It got worse: ![](notes.png)", "needs_review picture"),
+        ("It got worse.", "failed too-short"),
+        ("", "failed empty"),
+    ],
+)
+def test_only_next_to_nothing_gets_no_points_without_a_person(attempt, text, said):
+    attempt.markdown("### Exercise 2-1 Experiments with convolutions")
+    attempt.markdown(text)
+    found = attempt.check()
+    assert found.said("exercises-discussion") == said
+    if said.endswith("picture"):
+        assert found["exercises-discussion"].measured["place"] == str(len(attempt.cells))
 
 
 class TestExercises:
@@ -51,7 +70,7 @@ class TestExercises:
         assert self.made(asked) == made
 
     def test_pooling_layers_that_stayed_tell_the_fourth_from_the_second(self, asked):
-        asked.fit([conv(32, 3), POOL, POOL, FLATTEN, dense(10, "softmax")], np.arange(90, dtype=np.uint64), epochs=2)
+        asked.fit([conv(32, 3), POOL, POOL, FLATTEN, dense(10, "softmax")], np.arange(120, dtype=np.uint64), epochs=2)
         assert self.made(asked) == {"first"}
 
     def test_in_an_earlier_edition_one_network_answers_both(self, attempt):
@@ -70,8 +89,45 @@ class TestExercises:
         assert self.made(asked) == set()
 
     def test_the_given_training_with_other_filters_is_one(self, asked):
-        asked.clothes(16, 16, cell=asked.code("# [1-4]\nmodel.fit(x, y)", label="1-4"))
+        asked.clothes(16, 16, cell=asked.code("# [1-4]\nmodel.fit(x, y)", label="1-4", printed="loss: 0.5"))
         assert self.made(asked) == {"filters"}
+
+    @pytest.mark.parametrize(("rows", "said"), [(1, "few-images"), (99, "few-images"), (100, "filters")])
+    def test_an_experiment_on_hardly_any_images_is_half(self, asked, rows, said):
+        asked.clothes(16, 16, rows=rows)
+        found = self.of_filters(asked)
+        assert found.message.id == f"exercises/{said}"
+        assert found.credit == (0.5 if said == "few-images" else 1)
+
+    def test_images_that_our_own_budget_cut_are_not_too_few(self, asked):
+        asked.clothes(16, 16, rows=50, capped=True)
+        assert self.of_filters(asked).outcome == "passed"
+
+    @pytest.mark.parametrize("printed", ["", "<keras.src.callbacks.history.History at 0x7f0a12b3c4d0>"])
+    def test_an_experiment_that_nobody_looked_at_is_left_to_a_person(self, asked, printed):
+        asked.clothes(16, 16, printed=printed)
+        found = self.of_filters(asked)
+        assert (found.outcome, found.message.id) == ("needs_review", "exercises/not-measured")
+        assert found.measured["number"] == 1
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda attempt, fit, cell: attempt.evaluate(fit),
+            lambda attempt, fit, cell: attempt.events.append(
+                {"event": "predict", "model": "model-1", "x": {}, "output_shape": [100, 10], "after_fit": fit}
+            ),
+            lambda attempt, fit, cell: attempt.events.append({"event": "figure", "cell": cell, "axes": 1, "images": 0}),
+            lambda attempt, fit, cell: attempt.code("plt.plot(log.history['accuracy'])"),
+        ],
+    )
+    def test_every_way_to_look_at_it_counts(self, asked, look):
+        fit = asked.clothes(16, 16, printed="")
+        look(asked, fit, len(asked.cells) - 1)
+        assert self.of_filters(asked).outcome == "passed"
+
+    def of_filters(self, attempt):
+        return next(r for r in attempt.check().results if r.check.endswith("filters_was_changed"))
 
     def test_networks_that_learned_nothing_do_not_count(self, asked):
         asked.clothes(16, 16, learned=False)
@@ -90,14 +146,14 @@ class TestModelAndAccuracy:
         ],
     )
     def test_the_parts_of_the_model(self, asked, layers, said, credit):
-        asked.fit(layers, np.arange(90, dtype=np.uint64), epochs=2)
+        asked.fit(layers, np.arange(120, dtype=np.uint64), epochs=2)
         found = asked.check()
         assert found.said("model") == said
         assert found["model"].credit == credit
 
     @pytest.mark.parametrize(
         ("accuracy", "said"),
-        [(0.985, "passed passed"), (0.9, "partial below"), (0.2, "failed far-below")],
+        [(0.985, "passed passed"), (0.9999, "needs_review beyond"), (0.9, "partial below"), (0.2, "failed far-below")],
     )
     def test_the_last_training_on_digits_is_measured(self, asked, accuracy, said):
         asked.digits(above(0.995), accuracy=accuracy)
@@ -108,6 +164,19 @@ class TestModelAndAccuracy:
         fit = asked.digits(above(0.995), accuracy=0.985)
         asked.events.append({"event": "moved", "model": "model-1", "fit": fit})
         assert asked.check().said("accuracy") == "needs_review began-elsewhere"
+
+    @pytest.mark.parametrize("by", ["held data", "loss"])
+    def test_a_layer_that_holds_data_is_named(self, asked, by):
+        fit = asked.digits(above(0.995), accuracy=0.985)
+        asked.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": by})
+        said = "held-data" if by == "held data" else "began-elsewhere"
+        assert asked.check().said("accuracy") == f"needs_review {said}"
+
+    def test_a_model_that_a_limit_of_ours_left_out_is_left_to_a_person(self, asked):
+        asked.digits(above(0.995))
+        asked.unmeasured("Too many.", left_out=True)
+        result = asked.check()["accuracy"]
+        assert (result.outcome, result.message.id) == ("needs_review", "Too many.")
 
     def test_a_capped_training_decides_no_accuracy(self, asked):
         asked.digits(above(0.995), [0.3], ended="completed", accuracy=0.4, capped=True)

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from conv_attempt import RISING, Callback, above, stopper
+from made_up_keras import keras_own
 
 from grader.model import FlagKind
 
@@ -77,6 +78,55 @@ class TestStops:
         found = asked.check()
         assert found.said("callback-stops") == "passed message-differs"
         assert found["callback-stops"].measured["stated"] == 0.6
+
+    @pytest.mark.parametrize(
+        ("says", "stated"),
+        [
+            ("0.4s", None),
+            ("stopped after 0.53 seconds", None),
+            ("精度が目標に達しました。学習時間：0.41 秒", None),
+            ("loss 0.4123: accuracy reached", None),
+            ("the loss is 0.6, the accuracy above 99.5%", None),
+            ("0.5312", None),
+            ("learning rate 0.0010, stopping", None),
+            ("残り0.5%で終了します", None),
+            ("loss 0.0123, accuracy above 0.9", 0.9),
+            ("stopped after 0.5 s: accuracy above 60 %", 0.6),
+            ("精度が０．９を超えたので終了します", 0.9),
+        ],
+    )
+    def test_a_printed_time_or_loss_is_no_level(self, asked, says, stated):
+        asked.digits(above(0.995, says=says))
+        found = asked.check()
+        assert found.said("callback-stops") == ("passed passed" if stated is None else "passed message-differs")
+        assert found["callback-stops"].measured.get("stated") == stated
+
+    def test_what_it_prints_in_every_epoch_is_no_message_of_a_stop(self, asked):
+        class Tells(Callback):
+            def on_train_begin(self, logs=None):
+                self.seen = []
+
+            def on_epoch_end(self, epoch, logs=None):
+                self.seen.append(logs["accuracy"])
+                print(f"mean accuracy {sum(self.seen) / len(self.seen):.3f}")  # noqa: T201
+                self.model.stop_training = logs["accuracy"] > 0.995
+
+        asked.digits(Tells())
+        assert stops(asked) == "passed passed"
+
+    def test_what_it_computes_of_the_logs_is_no_level(self, asked):
+        class Tells(Callback):
+            def on_train_begin(self, logs=None):
+                self.seen = []
+
+            def on_epoch_end(self, epoch, logs=None):
+                self.seen.append(logs["accuracy"])
+                if logs["accuracy"] > 0.995:
+                    print(f"stopped, mean accuracy {sum(self.seen) / len(self.seen):.3f}")  # noqa: T201
+                    self.model.stop_training = True
+
+        asked.digits(Tells())
+        assert stops(asked) == "passed passed"
 
     def test_another_level_than_the_tasks_is_half(self, asked):
         asked.digits(above(0.9), [0.95])
@@ -180,8 +230,7 @@ class TestStops:
         def on_epoch_end(self, epoch, logs=None):
             self.waited = getattr(self, "waited", 0) + 1
 
-        kind = type("EarlyStopping", (Callback,), {"on_epoch_end": on_epoch_end, "__module__": "keras.src.callbacks"})
-        early = kind()
+        early = keras_own("EarlyStopping", Callback, on_epoch_end=on_epoch_end)()
         early.monitor, early.patience = "loss", 2
         asked.digits(early)
         found = asked.check()
@@ -193,6 +242,62 @@ class TestStops:
         found = asked.check()
         assert found.said("callback-stops") == "needs_review unexplained"
         assert found["callback-stops"].measured["epochs"] == 2
+
+
+class RemembersTheStop(Callback):
+    """Its ``on_train_end`` uses what only a stop sets."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > 0.995:
+            self.stopped = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        print("stopped at", self.stopped)  # noqa: T201
+
+
+class TestEndingThatNeedsAStop:
+    """``on_train_end`` fails where nothing stopped the training."""
+
+    ERROR = "AttributeError: stopped"
+
+    def broken(self, attempt, error=ERROR, **more):
+        attempt.digits(RemembersTheStop(), RISING[:3], ended="error", error=error, planned=3, **more)
+        return attempt.check()
+
+    def test_it_is_only_noted_where_the_training_was_stopped(self, asked):
+        asked.digits(RemembersTheStop())
+        found = asked.check()
+        assert found.said("callback-stops") == "passed raises-at-end"
+        assert found["callback-stops"].measured["error"] == self.ERROR
+
+    def test_it_costs_a_part_where_it_broke_the_real_training(self, asked):
+        found = self.broken(asked)
+        assert found.said("callback-stops") == "partial raised-at-end"
+        assert found["callback-stops"].credit == 0.75
+        assert found["callback-stops"].measured["best"] == 0.992
+
+    def test_a_training_that_broke_off_for_another_reason_is_unfinished(self, asked):
+        assert self.broken(asked, error="ValueError: shapes").said("callback-stops") == "partial unfinished"
+
+    def test_what_a_capped_training_did_not_reach_decides_nothing(self, asked):
+        assert self.broken(asked, capped=True).said("callback-stops") == "needs_review undecided-quick"
+
+    def test_one_that_fails_after_a_stop_too_is_an_error(self, asked):
+        class Typo(RemembersTheStop):
+            def on_train_end(self, logs=None):
+                raise NameError("prnt")
+
+        asked.digits(Typo(), ended="error")
+        assert stops(asked) == "failed raises"
+
+    def test_one_that_evaluates_when_all_is_over_is_driven_all_the_same(self, asked):
+        class Evaluates(RemembersTheStop):
+            def on_train_end(self, logs=None):
+                self.model.evaluate(1)
+
+        asked.digits(Evaluates())
+        assert stops(asked) == "passed silent"
 
 
 class TestEarlyStoppingWhereItIsAllowed:
@@ -217,8 +322,7 @@ class TestEarlyStoppingWhereItIsAllowed:
             self.best, self.waited = (value, 0) if better else (self.best, self.waited + 1)
             self.model.stop_training = self.waited >= self.patience
 
-        methods = {"on_train_begin": on_train_begin, "on_epoch_end": on_epoch_end, "__module__": "keras.src.callbacks"}
-        early = type("EarlyStopping", (Callback,), methods)()
+        early = keras_own("EarlyStopping", Callback, on_train_begin=on_train_begin, on_epoch_end=on_epoch_end)()
         early.monitor, early.patience = monitor, patience
         return early
 

@@ -10,6 +10,7 @@ import re
 import pytest
 from checks_factory import REPOSITORY
 from conv_attempt import RIGHT, RISING, TASK, Callback, ConvAttempt, above, stopper
+from made_up_keras import keras_own
 
 from grader.messages import Catalogue
 from grader.model import CellOutcome
@@ -19,6 +20,7 @@ PAGE = REPOSITORY / "docs" / "audit.md"
 BLOCK = re.compile(r"(<!-- callback-table -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 CREDITS = {"passed": "full points", "failed": "no points", "needs_review": "for a person"}
 FALLING_SHORT = (0.95, 0.97, 0.981, 0.984)
+BROKEN = {"ended": "error", "error": "AttributeError: stopped", "planned": 4}
 
 
 def failed_cell(attempt, source, error, value):
@@ -93,6 +95,16 @@ class Remembers(Callback):
         self.model.stop_training = self.done
 
 
+class RemembersTheStop(Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > 0.995:
+            self.stopped = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        print("stopped in epoch", self.stopped + 1)  # noqa: T201
+
+
 class Typo(Callback):
     def on_epoch_end(self, epoch, logs=None):
         if logs["accuracy"] > 0.995:
@@ -100,8 +112,7 @@ class Typo(Callback):
 
 
 def early_stopping():
-    waits = {"on_epoch_end": lambda self, epoch, logs=None: None, "__module__": "keras.src.callbacks"}
-    early = type("EarlyStopping", (Callback,), waits)()
+    early = keras_own("EarlyStopping", Callback, on_epoch_end=lambda self, epoch, logs=None: None)()
     early.monitor, early.patience = "loss", 2
     return early
 
@@ -141,6 +152,8 @@ CASES = [
     ("stops at an epoch number, too", STOPS, on_digits(StopsAtTheFourth(), [0.95, 0.96, 0.97, 0.98])),
     ("remembers an earlier training", STOPS, on_digits(Remembers())),
     ("an error of its own when it would stop", STOPS, on_digits(Typo(), ended="error")),
+    ("an error of `on_train_end` where it does not stop", STOPS, on_digits(RemembersTheStop())),
+    ("the same, and the level not met", STOPS, on_digits(RemembersTheStop(), FALLING_SHORT, **BROKEN)),
     ("Keras' `EarlyStopping`", STOPS, on_digits(early_stopping(), ended="completed")),
 ]
 
