@@ -154,3 +154,11 @@ def test_a_layer_that_holds_images_leaves_the_points_to_a_person(attempt):
     found = attempt.check()
     assert found.said("small-data-model") == "needs_review held-data"
     assert found.said("small-data-accuracy") == "needs_review held-data"
+
+
+def test_a_try_with_noisy_test_images_beside_the_plain_one_is_no_claim(attempt):
+    fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.88)
+    attempt.evaluate(fit, 0.49, images=400)
+    assert [flag.kind.value for flag in attempt.check().flags] == ["claim_differs"]
+    attempt.evaluate(fit, 0.88, images=400)
+    assert attempt.check().flags == []

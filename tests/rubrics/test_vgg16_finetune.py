@@ -242,21 +242,23 @@ class TestTrained:
         assert [f.kind for f in found.flags] == [FlagKind.TRAINED_ON_TEST_DATA]
 
 
+@pytest.fixture
+def calibrated(vgg_course, tmp_path):
+    """A course with a threshold for the accuracy."""
+    shutil.copytree(vgg_course.root, tmp_path / "course")
+    folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
+    digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
+    spread = {"fine-tuned": {"values": [0.79, 0.8, 0.81], "student_t": {"0.001": 3.0, "1e-05": 5.0}}}
+    entry = {"dataset": "cifar10", "dataset_digest": digest, "date": "2026-01-01", "machine": "none"}
+    calibration = [{**entry, "versions": {}, "distributions": spread}]
+    (folder / "calibration.json").write_text(json.dumps(calibration), "utf-8")
+    return tmp_path / "course"
+
+
 class TestAccuracyOnImagesPreparedOtherwise:
     """``preprocess_input`` swaps the channels and subtracts a mean from each."""
 
     UNKNOWN = np.arange(120, dtype=np.uint64)
-
-    @pytest.fixture
-    def calibrated(self, vgg_course, tmp_path):
-        shutil.copytree(vgg_course.root, tmp_path / "course")
-        folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
-        digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
-        spread = {"fine-tuned": {"values": [0.79, 0.8, 0.81], "student_t": {"0.001": 3.0, "1e-05": 5.0}}}
-        entry = {"dataset": "cifar10", "dataset_digest": digest, "date": "2026-01-01", "machine": "none"}
-        calibration = [{**entry, "versions": {}, "distributions": spread}]
-        (folder / "calibration.json").write_text(json.dumps(calibration), "utf-8")
-        return tmp_path / "course"
 
     @pytest.mark.parametrize("accuracy", [0.5, 0.1])
     def test_a_low_one_costs_nothing(self, attempt, calibrated, accuracy):
@@ -295,17 +297,10 @@ class TestAccuracy:
     @pytest.mark.parametrize(
         ("accuracy", "said"), [(0.8, "passed passed"), (0.95, "needs_review beyond"), (0.5, "partial below")]
     )
-    def test_a_course_that_calibrates_gets_a_threshold(self, attempt, vgg_course, tmp_path, accuracy, said):
-        shutil.copytree(vgg_course.root, tmp_path / "course")
-        folder = tmp_path / "course" / "rubrics" / "vgg16-finetune"
-        digest = find_dataset(load_catalogue(vgg_course.root), "cifar10").digest
-        spread = {"fine-tuned": {"values": [0.79, 0.8, 0.81], "student_t": {"0.001": 3.0, "1e-05": 5.0}}}
-        entry = {"dataset": "cifar10", "dataset_digest": digest, "date": "2026-01-01", "machine": "none"}
-        calibration = [{**entry, "versions": {}, "distributions": spread}]
-        (folder / "calibration.json").write_text(json.dumps(calibration), "utf-8")
+    def test_a_course_that_calibrates_gets_a_threshold(self, attempt, calibrated, accuracy, said):
         attempt.compiled()
         attempt.trained(accuracy=accuracy)
-        assert attempt.check(course_dir=tmp_path / "course").said("accuracy") == said
+        assert attempt.check(course_dir=calibrated).said("accuracy") == said
 
     def test_weights_that_something_else_than_fit_put_there_are_left_to_a_person(self, attempt):
         attempt.compiled()
