@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from grader.checks.facts import DataFacts, TrainedFit
 from grader.errors import EvidenceError
-from grader.evidence import Evidence
+from grader.evidence import Evidence, Fit
 from grader.recorder import arrays
 
 _Weights = list[npt.NDArray[np.generic]]
@@ -24,7 +25,8 @@ def read_fits(evidence: Evidence, data: DataFacts | None = None) -> tuple[Traine
     """All trainings in order, each knowing the ones it went on from.
 
     That is the one which ended with these very weights; else, the last one that made some of its arrays (a layer taken
-    over, frozen or not); where weights are unknown, the last one of the same model.
+    over, frozen or not) from data of the same shape: a head that was trained on features knows no images; where weights
+    are unknown, the last one of the same model.
     """
     trained: list[TrainedFit] = []
     ends: dict[str, TrainedFit] = {}
@@ -37,7 +39,8 @@ def read_fits(evidence: Evidence, data: DataFacts | None = None) -> tuple[Traine
         if before is None:
             previous = latest.get(fit.model.id)
         else:
-            previous = ends.get(before) or _latest((made[part] for part in parts if part in made), trained)
+            takers = (made[part] for part in parts if part in made)
+            previous = ends.get(before) or _latest((f for f in takers if _row_size(f.fit) == _row_size(fit)), trained)
         current = TrainedFit(fit, evidence, previous.chain if previous else (), (before, after), data)
         trained.append(current)
         if fit.epochs_run:
@@ -56,6 +59,10 @@ def weights(evidence: Evidence, name: str | None) -> _Weights:
         return evidence.weights(name)
     except EvidenceError:
         return []
+
+
+def _row_size(fit: Fit) -> int | None:
+    return math.prod(n or 0 for n in fit.x.shape[1:]) if fit.x.shape else None
 
 
 def _latest(fits: Iterable[TrainedFit], order: list[TrainedFit]) -> TrainedFit | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from grader.datasets.forms import SAME_SHARE, rows_in_form, takes_form
 from grader.datasets.held_out import held_out_images
+from grader.errors import EvidenceError
 from grader.evidence import Array, Evidence, Fit
 from grader.model import Text
 from grader.recorder.inputs import prepare
@@ -134,7 +135,10 @@ def _is_negative(evidence: Evidence, x: Array, row: tuple[int, ...], dataset: Da
     bright, usual = (x.mean - x.min) / (x.max - x.min), _usual_brightness(dataset)
     if abs(bright - usual) <= abs(bright - (1 - usual)):
         return False
-    given = evidence.rows(x).get("rows")
+    try:
+        given = evidence.rows(x).get("rows")
+    except EvidenceError:  # what cannot be read tells nothing
+        return False
     splits = (dataset.array(role) for role in ("x_train", "x_test"))
     negatives = np.concatenate([rows_in_form(images, row, negative=True) for images in splits])
     return given is not None and len(given) > 0 and float(np.isin(given, negatives).mean()) >= SAME_SHARE

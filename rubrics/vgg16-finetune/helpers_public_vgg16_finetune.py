@@ -203,9 +203,15 @@ def trainable_flags(model: Model) -> list[bool]:
     return [layer.trainable for layer in model.layers if _is_convolution(layer)]
 
 
+def first_of(fit: TrainedFit) -> TrainedFit:
+    """The first training of the chain with layers like these: one before may have been of a part of the network."""
+    shapes = [[(layer.class_name, layer.params) for layer in f.model.layers if layer.params] for f in fit.chain]
+    return fit.chain[shapes.index(shapes[-1])]
+
+
 def movement(fit: TrainedFit, evidence: Evidence) -> Movement | None:
     """What changed from before the first training of the chain to after ``fit``; ``None`` where it cannot be told."""
-    first, last = fit.chain[0].fit.weights_before, fit.fit.weights_after
+    first, last = first_of(fit).fit.weights_before, fit.fit.weights_after
     if first is None or last is None:
         return None
     try:
@@ -249,7 +255,7 @@ def is_pretrained(fit: TrainedFit) -> bool | None:
     """Whether the base began with the weights that ``keras.applications`` loaded; ``None`` where it cannot be told."""
     evidence = fit.evidence
     published = {load.weights for load in evidence.loads if load.application == "vgg16"} - {None}
-    first = fit.chain[0]
+    first = first_of(fit)
     if not published or first.fit.weights_before is None:
         return None
     try:

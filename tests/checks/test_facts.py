@@ -44,6 +44,22 @@ def test_a_layer_taken_over_from_a_trained_network_makes_a_chain(attempt, fits):
     assert third.earlier == (), "nothing of it was made by an earlier training"
 
 
+def test_a_head_that_was_trained_on_features_brings_no_images_into_a_chain(attempt, fits):
+    rng = np.random.default_rng(4)
+    drawn, trained, base = (rng.normal(size=(25, 8)).astype(np.float32) for _ in range(3))
+    features = np.arange(9, dtype=np.uint64)
+    for rows, shape, before, after in (
+        (features, [9, 512], [drawn], [trained]),
+        (attempt.train[:600], [600, 28, 28, 1], [base, trained], [base, drawn]),
+    ):
+        ident = attempt.fit(cnn(), rows, pixels={"shape": shape})
+        for when, arrays in (("before", before), ("after", after)):
+            named = {f"w{i:04d}": array for i, array in enumerate(arrays)}
+            np.savez(attempt.directory / "claims" / f"{ident}.{when}.npz", **named)
+    assert fits()[1].earlier == ()
+    assert fits()[1].n_rows == 600
+
+
 def test_a_training_that_learned_nothing_passes_nothing_on(attempt, fits):
     attempt.fit(cnn(), attempt.train[:300], learned=False)
     attempt.fit(cnn(), attempt.train[:300], initial=attempt.final)

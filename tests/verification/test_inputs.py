@@ -90,6 +90,13 @@ def test_a_negative_of_the_data_sets_images_is_told_by_their_digests(samples, tm
         np.testing.assert_allclose(form.apply(Dark().array("x_train"))[: len(given)], given, atol=1e-6)
 
 
+def test_bright_images_whose_digests_cannot_be_read_are_taken_as_they_are(samples, tmp_path: Path):
+    x = Array(kind="array", shape=(50, 6, 6), min=0.0, max=1.0, mean=0.9, rows="fit-1.rows.npz")
+    fit = samples.fit(tmp_path, x=x)
+    form = input_form(samples.evidence(tmp_path, fit), fit, (6, 6), Dark())
+    assert form == InputForm((0, 6, 6), 0.0, 1.0)
+
+
 def test_without_a_shape_the_models_own_counts(samples, tmp_path: Path):
     form = form_of(samples, tmp_path, Array(kind="generator"), input_shape=(None, 6, 6, 1))
     assert form == InputForm((0, 6, 6, 1), 0.0, 1.0)
