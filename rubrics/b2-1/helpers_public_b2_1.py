@@ -274,18 +274,27 @@ def _value(match: re.Match[str]) -> float:
 
 def quoted_bpnn(texts: Iterable[str]) -> float | None:
     """The accuracy that some text gives for a network without convolution; ``None`` where there is none."""
-    return next((v for text in texts for v in _bpnn_figures(_folded(text)) if 0.3 <= v <= 1), None)
+    return next((v for text in texts for v, _ in _bpnn_figures(_folded(text)) if 0.3 <= v <= 1), None)
 
 
-def printed_bpnn(cells: Iterable[NotebookCell]) -> Iterator[Claim]:
-    """Accuracies that cells printed for a network without convolution; progress of a training is left out."""
+def printed_bpnn(cells: Iterable[NotebookCell]) -> Iterator[tuple[Claim, float]]:
+    """Figures that cells printed for a network without convolution, with half of their last digit.
+
+    Any may be an accuracy, or a loss of a table. Progress of a training is left out.
+    """
     for cell in (c for c in cells if c.kind == "code"):
         lines = (line for line in _folded(cell.printed).splitlines() if not _NOT_A_CLAIM.search(line))
-        found = (v for v in _bpnn_figures("\n".join(lines)) if 0.3 <= v <= 1)
-        yield from (Claim(value, cell.index, typed=False) for value in found)
+        for value, match in _bpnn_figures("\n".join(lines)):
+            if 0.3 <= value <= 1:
+                yield Claim(value, cell.index, typed=False), _rounding(match)
 
 
-def _bpnn_figures(text: str) -> Iterator[float]:
+def _rounding(match: re.Match[str]) -> float:
+    fraction, percent = match.groups()[-2:]
+    return 0.5 * 10.0 ** -(len(fraction) if fraction else 2 + len(percent.partition(".")[2]))
+
+
+def _bpnn_figures(text: str) -> Iterator[tuple[float, re.Match[str]]]:
     """Figures whose nearest network named before them, or right behind them, is the BPNN."""
     last = ""
     last_end = -100
@@ -297,7 +306,7 @@ def _bpnn_figures(text: str) -> Iterator[float]:
             wrong = re.search(r"(?:誤り率|誤認識率|エラー率|error rate)\D{0,6}$", before, re.IGNORECASE)
             behind = re.match(rf"\s*%?\s*[(]?\s*(?:{_BPNN})", text[match.end() :], re.IGNORECASE)
             if behind or (last == "bpnn" and match.start() - last_end <= 60):
-                yield 1.0 - _value(match) if wrong else _value(match)
+                yield (1.0 - _value(match) if wrong else _value(match)), match
         else:
             last, last_end = ("bpnn" if match["bpnn"] else "cnn"), match.end()
 

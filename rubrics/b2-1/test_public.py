@@ -318,9 +318,9 @@ def leave_printed(say, submission):
     known = [f.measured_accuracy for f in submission.fits]
     results = [e.results for e in submission.evidence.evaluations]
     results += [f.fit.logs[-1] for f in submission.fits if f.fit.logs]
-    known += [value for result in results for name, value in result.items() if "acc" in name]
-    for claim in b2.printed_bpnn(submission.cells):
-        if all(abs(claim.value - value) > 0.005 for value in known if value is not None):
+    known += [value for result in results for value in result.values()]
+    for claim, rounding in b2.printed_bpnn(submission.cells):
+        if all(abs(claim.value - value) > rounding + 1e-4 for value in known if value is not None):
             say.needs_review("printed", quoted=claim.value, cell=claim.cell)
 
 

@@ -29,6 +29,7 @@ STAGES = {
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     stage, when, nth, name = sys.argv[1:5]
     if stage != "-":
         arm(stage, when, int(nth), getattr(signal, name))
