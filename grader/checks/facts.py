@@ -129,6 +129,14 @@ class TrainedFit:
         return sum(f.fit.epochs_run for f in self.chain)
 
     @property
+    def rows_at_most(self) -> int | None:
+        """Rows that the steps of the chain had room for, where ``steps_per_epoch`` bounds them; else ``None``."""
+        fits = [f.fit for f in self.chain]
+        if not all(f.steps_per_epoch and f.x.kind == "array" for f in fits):
+            return None
+        return sum((f.steps_per_epoch or 0) * (f.batch_size or 32) * f.epochs_run for f in fits)
+
+    @property
     def measurement(self) -> Measurement | None:
         """Our re-measurement of the weights after this training."""
         return self.evidence.verified.of(self.id)

@@ -83,6 +83,7 @@ class Fit:
     validation_split: float | None = None
     validation: Array = field(default_factory=Array)
     train_rows: int | None = None
+    steps_per_epoch: int | None = None
     callbacks: tuple[CallbackFacts, ...] = ()
     logs: tuple[Mapping[str, float | None], ...] = ()
     ended: str | None = None
@@ -284,7 +285,8 @@ class _Builder:
     def _fit(self, ident: str) -> Fit:
         start, model = self.starts[ident]
         end = self.ends.get(ident)
-        same = "cell x y batch_size epochs initial_epoch validation_split validation train_rows callbacks capped"
+        same = "cell x y batch_size epochs initial_epoch validation_split validation train_rows"
+        same += " steps_per_epoch callbacks capped"
         return Fit(
             id=ident,
             model=model,

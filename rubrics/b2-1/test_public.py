@@ -35,7 +35,7 @@ def test_the_base_model_was_trained_on_everything(say, fits, data):
     credit, _, number = max(ranked)
     fit = convolutional[number]
     seen = {
-        "rows": fit.n_rows,
+        "rows": min((n for n in (fit.n_rows, fit.rows_at_most) if n is not None), default=None),
         "wanted_rows": b2.n_train(data),
         "epochs": fit.epochs_run,
         "seen": b2.outline(fit.model),
@@ -74,6 +74,8 @@ def is_full(fit, data):
     """Whether it saw (nearly) the whole training split; a part kept back for validation by hand is fine."""
     kept_back = (fit.fit.validation.shape or (0,))[0] or 0
     wanted = b2.n_train(data)
+    if fit.rows_at_most is not None and fit.rows_at_most < 0.7 * wanted:
+        return False
     return fit.n_rows is None or fit.n_rows >= 0.9 * wanted or (fit.n_rows >= 0.7 * wanted <= fit.n_rows + kept_back)
 
 

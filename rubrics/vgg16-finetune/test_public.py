@@ -157,7 +157,8 @@ def name_of_file(path):
 
 
 def judge_training(fit, data):
-    seen = {"rows": fit.n_rows, "wanted_rows": vgg.n_train(data), "epochs": fit.epochs_run, "fewest": vgg.FEWEST_EPOCHS}
+    rows = min((n for n in (fit.n_rows, fit.rows_at_most) if n is not None), default=None)
+    seen = {"rows": rows, "wanted_rows": vgg.n_train(data), "epochs": fit.epochs_run, "fewest": vgg.FEWEST_EPOCHS}
     if not fit.learned:
         return Finding(0.0, "not-learned", seen)
     if vgg.share_of_test(fit, data) > vgg.TEST_SHARE:
@@ -197,6 +198,8 @@ def is_full(fit, data):
     """Whether it saw (nearly) the whole training split; a part kept back for validation by hand is fine."""
     kept_back = (fit.fit.validation.shape or (0,))[0] or 0
     wanted = vgg.n_train(data)
+    if fit.rows_at_most is not None and fit.rows_at_most < 0.7 * wanted:
+        return False
     return fit.n_rows is None or fit.n_rows >= 0.9 * wanted or (fit.n_rows >= 0.7 * wanted <= fit.n_rows + kept_back)
 
 

@@ -199,3 +199,12 @@ class TestWritten:
         assert found.said("filters-discussion") == "needs_review elsewhere"
         assert found["filters-discussion"].measured["place"] == "3"
         assert found.said("comparison-discussion") == "needs_review found"
+
+
+def test_ten_steps_an_epoch_are_not_all_images(attempt):
+    attempt.fit(cnn(), attempt.train, epochs=10, steps_per_epoch=10, batch_size=16)
+    found = attempt.check()
+    assert found.said("base-model") == "partial not-all-images"
+    assert found["base-model"].measured["rows"] == 1600
+    attempt.fit(cnn(), attempt.train, epochs=10, steps_per_epoch=188, batch_size=16)
+    assert attempt.check().said("base-model") == "passed passed"
