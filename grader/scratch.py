@@ -6,8 +6,12 @@ import errno
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SCRATCH_PREFIX = "grader-"
@@ -83,3 +87,25 @@ def _is_ours(path: Path) -> bool:
     except OSError:
         return False
     return path.is_dir() and not path.is_symlink() and (os.name == "nt" or status.st_uid == os.getuid())
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Within it Ctrl-C and SIGTERM wait until its end: for tidying up when an object goes, where an interrupt would be
+    swallowed, and processes and folders left. Elsewhere than in the main thread, where none arrives, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    known = {number: handler for number, handler in before.items() if handler is not None}
+    try:
+        for number in known:
+            signal.signal(number, lambda number, _frame: held.append(number))
+        yield
+    finally:
+        for number, handler in known.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])

@@ -1,6 +1,7 @@
 """Scratch folders of killed graders go, those of living ones and of other programs stay."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import grader.scratch
 from grader.errors import UsageError
 from grader.execution.sockets import require_socket_folder
-from grader.scratch import remove_strays, scratch_prefix, socket_folder
+from grader.scratch import remove_strays, scratch_prefix, socket_folder, undisturbed
 
 
 @pytest.fixture
@@ -44,6 +45,15 @@ def test_a_living_process_with_the_number_of_a_dead_grader_keeps_nothing(tempora
     used.mkdir()
     assert remove_strays() == [stray]
     assert used.is_dir()
+
+
+def test_an_interrupt_waits_until_tidying_up_is_done():
+    done = []
+    with pytest.raises(KeyboardInterrupt), undisturbed():  # noqa: PT012 - the end of the block raises
+        signal.raise_signal(signal.SIGINT)
+        done.append("tidied up")
+    assert done == ["tidied up"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_scratch_folders_in_use_and_other_programs_files_stay(temporary):

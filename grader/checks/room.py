@@ -16,7 +16,7 @@ import msgspec
 
 import grader
 from grader.checks.requests import Asked, CheckRequest, News, decode_news, encode, findings_file
-from grader.scratch import scratch_prefix
+from grader.scratch import scratch_prefix, undisturbed
 
 _OUTPUT_LIMIT_BYTES = 4_000
 _GRACE_S = 5.0
@@ -67,8 +67,9 @@ class Room:
 
 
 def _close_all(sessions: dict[tuple[object, ...], Session]) -> None:
-    for session in sessions.values():
-        session.close()
+    with undisturbed():
+        for session in sessions.values():
+            session.close()
 
 
 def _key(request: CheckRequest) -> tuple[object, ...]:

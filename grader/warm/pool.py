@@ -21,7 +21,7 @@ from typing import IO, Self
 
 import grader
 from grader.sandbox.spec import Spec
-from grader.scratch import scratch_prefix
+from grader.scratch import scratch_prefix, undisturbed
 from grader.warm.server import receive, send
 
 READY_LIMIT_S = 180.0
@@ -172,11 +172,12 @@ class WarmPool:
 
     def close(self) -> None:
         """Ends all of them."""
-        for runtime in list(self._servers):
-            self._drop(runtime)
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        with undisturbed():
+            for runtime in list(self._servers):
+                self._drop(runtime)
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = None
 
     def __enter__(self) -> Self:
         return self
