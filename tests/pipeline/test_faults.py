@@ -353,7 +353,9 @@ def test_an_interrupted_class_keeps_what_was_graded_and_leaves_no_kernel(small_c
     environment["GRADER_CELL_TIME_LIMIT_S"] = "60"
     cell = tmp_path / "cell"
     with cell.open("w") as output:
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs inherit that it is ignored
         running = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=output, stderr=output)
+        signal.signal(signal.SIGINT, before)
         try:
             kernels = wait_for(lambda: kernels_below(running.pid), 60)
             assert kernels, cell.read_text("utf-8")
