@@ -28,6 +28,7 @@ _TITLE_LENGTH = 60
 _NAME_WITHIN = 80
 _LEAST_SHARE = 1 / 3
 """Of the words that tell tasks apart, the part that must speak of a task in a text that may answer it among others."""
+_LEAST_WORDS = 2
 _TASK_NUMBER = re.compile(r"\d(?:\s*[-\u2010-\u2015\u2212ー]\s*\d+)+")
 
 
@@ -299,9 +300,11 @@ def _shared(
     for cell, group in by_cell.items():
         answer = _answer(question, group, 0)
         together = any(question.criterion in p.joint and any(map(says_something, p.texts)) for p in group)
-        free = all(p.where == "own-cell" for p in group) and (begins is None or begins <= cell)
         needs = answer.needed * sum(1 + len(p.home) for p in group[:1])
-        speaks = _speaks_of(question, group, questions) and not answer.too_short
+        own = all(p.where == "own-cell" for p in group)
+        words = 1 if own else _LEAST_WORDS  # what stands in another task's answer cell is likely its answer
+        speaks = _speaks_of(question, group, questions) >= words and not answer.too_short
+        free = own and (begins is None or begins <= cell)
         if together or speaks or (free and answer.characters >= needs):
             shared += group
     return shared
@@ -320,10 +323,11 @@ def _pictures(
 
 def _speaks_of(
     question: WrittenQuestion, paragraphs: Iterable[_Paragraph], questions: Sequence[WrittenQuestion]
-) -> bool:
-    """Whether enough of the words that tell tasks apart, sentence by sentence, are this task's."""
+) -> int:
+    """How many of the words that tell tasks apart, sentence by sentence, are this task's; 0 where they are too few."""
     leads = [replace(p, texts=(text,)).lead(question, questions) for p in paragraphs for text in p.texts]
-    return sum(n for n in leads if n > 0) > _LEAST_SHARE * sum(map(abs, leads))
+    this = sum(n for n in leads if n > 0)
+    return this if this > _LEAST_SHARE * sum(map(abs, leads)) else 0
 
 
 def _answer(question: WrittenQuestion, found: Sequence[_Paragraph], given: int) -> Answer:

@@ -234,6 +234,7 @@ def test_a_cell_made_for_another_task_is_shared_by_its_words_only():
     assert found(about_2).empty
     assert found(about_2).given == 1
     assert found(SEEN + WHY + ABOUT_2).shared
+    assert found(ABOUT_2 * 3 + "フィルタも学習された。").empty, "one word is none"
 
 
 def test_next_to_nothing_with_a_text_elsewhere_is_left_to_a_person():
