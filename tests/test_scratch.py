@@ -47,7 +47,15 @@ def test_a_living_process_with_the_number_of_a_dead_grader_keeps_nothing(tempora
     assert used.is_dir()
 
 
-def test_an_interrupt_waits_until_tidying_up_is_done():
+@pytest.fixture
+def interrupts():
+    """Also where a shell that runs this in the background has them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_waits_until_tidying_up_is_done(interrupts):
     done = []
     with pytest.raises(KeyboardInterrupt), undisturbed():  # noqa: PT012 - the end of the block raises
         signal.raise_signal(signal.SIGINT)

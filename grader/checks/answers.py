@@ -301,10 +301,9 @@ def _shared(
         answer = _answer(question, group, 0)
         together = any(question.criterion in p.joint and any(map(says_something, p.texts)) for p in group)
         needs = answer.needed * sum(1 + len(p.home) for p in group[:1])
-        own = all(p.where == "own-cell" for p in group)
-        words = 1 if own else _LEAST_WORDS  # what stands in another task's answer cell is likely its answer
+        free = all(p.where == "own-cell" for p in group) and (begins is None or begins <= cell)
+        words = 1 if free else _LEAST_WORDS  # what stands above, or in another task's answer cell, is likely its answer
         speaks = _speaks_of(question, group, questions) >= words and not answer.too_short
-        free = own and (begins is None or begins <= cell)
         if together or speaks or (free and answer.characters >= needs):
             shared += group
     return shared
