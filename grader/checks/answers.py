@@ -119,7 +119,7 @@ def find_answers(
         if own:
             found.append((piece, _Paragraph(own, piece.cell, place.where, place.home, place.joint)))
     paragraphs = _settled([p for p in _paragraphs(found) if _is_answer(p, questions)], questions)
-    shown = [(piece.cell, place) for piece, place in places if not all(map(seen.exactly, piece.pictures))]
+    shown = [(piece, place) for piece, place in places if not all(map(seen.exactly, piece.pictures))]
     begins = _begins(places)
     answers = {}
     for q in questions:
@@ -310,14 +310,21 @@ def _shared(
 
 
 def _pictures(
-    question: WrittenQuestion, shown: Sequence[tuple[int, _Place]], begins: Mapping[str, int], doubtful: bool
+    question: WrittenQuestion, shown: Sequence[tuple[Piece, _Place]], begins: Mapping[str, int], doubtful: bool
 ) -> tuple[int, ...]:
-    """Cells with pictures in the task's place; where little is written there, also other cells that may answer it."""
+    """Cells with pictures in the task's place; where little is written there, also other cells that may answer it.
+
+    In a notebook without any task's heading those from the web are likely of its text, as handed out elsewhere.
+    """
     ident = question.criterion
-    found = [cell for cell, place in shown if ident in place.home or not begins]
+    found = [p.cell for p, place in shown if ident in place.home or (not begins and not all(map(_of_web, p.pictures)))]
     if doubtful and not found:
-        found = [c for c, place in shown if place.where == "own-cell" and begins.get(ident, c) <= c]
+        found = [p.cell for p, place in shown if place.where == "own-cell" and begins.get(ident, p.cell) <= p.cell]
     return tuple(dict.fromkeys(found))
+
+
+def _of_web(picture: str) -> bool:
+    return "http" in picture.lower()
 
 
 def _speaks_of(

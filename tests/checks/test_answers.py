@@ -332,3 +332,10 @@ def test_strange_cells_are_survived_in_good_time(source):
     found = find(TASK_1, ABOUT_1, TASK_2, f">>> {source}")
     assert found["filters"].text == ABOUT_1
     assert found["comparison"].empty
+
+
+@pytest.mark.parametrize(
+    ("picture", "found"), [("![a](https://example.org/a.png)", ()), ("![a](attachment:a.png)", (0,))]
+)
+def test_without_any_heading_pictures_of_the_web_belong_to_the_text(picture, found):
+    assert find(f"Some text of another edition.\n\n{picture}")["filters"].pictures == found
