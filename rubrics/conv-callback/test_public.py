@@ -13,6 +13,8 @@ from grader.checks.runs import every_cell_runs
 from grader.checks.unmeasured import explain_unmeasured
 from grader.model import FlagKind
 
+HARDLY_ANY = 0.1
+"""Share of the errors of the best reference run: of networks trained on all images, none leaves so few."""
 HALF_CREDIT_ACCURACY = 0.5
 """A network that recognises half of the digits has learned, though not what this one can."""
 
@@ -277,7 +279,7 @@ def test_the_last_model_recognises_digits(say, submission, fits, answers, data, 
         say.needs_review(unknown, test_accuracy=fit.measured_accuracy, cell=fit.cell)
     bound = threshold("accuracy")
     seen = {"test_accuracy": fit.measured_accuracy, **bound.measured(), "epochs": fit.epochs_run, "cell": fit.cell}
-    if bound.is_beyond(fit.measured_accuracy):
+    if bound.is_beyond(fit.measured_accuracy, HARDLY_ANY):
         say.needs_review("beyond", **seen)
     if fit.measured_accuracy >= bound.value:
         say.passed(**seen)

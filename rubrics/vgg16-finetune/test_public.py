@@ -13,6 +13,8 @@ from grader.checks.runs import every_cell_runs
 from grader.checks.unmeasured import explain_unmeasured, left_out
 from grader.model import FlagKind
 
+HARDLY_ANY = 0.1
+"""Share of the errors of the best reference run: of networks trained on all images, none leaves so few."""
 CLAIM_TOLERANCE = 0.02
 
 
@@ -228,7 +230,7 @@ def test_it_recognises_as_much_as_a_right_answer_does(say, submission, data, thr
         )
     measured = [f for f in measured if not why_unknown(f)]
     bound = threshold.find("accuracy")
-    plain = [f for f in measured if bound is None or not bound.is_beyond(f.measured_accuracy)]
+    plain = [f for f in measured if bound is None or not bound.is_beyond(f.measured_accuracy, HARDLY_ANY)]
     fit = max(enumerate(plain or measured), key=lambda pair: (pair[1].measured_accuracy, pair[0]))[1]
     seen = {"test_accuracy": fit.measured_accuracy, "epochs": fit.epochs_run, "cell": fit.cell}
     if not plain:

@@ -295,7 +295,8 @@ class TestAccuracy:
         assert attempt.check().said("accuracy") == "needs_review undecided-quick"
 
     @pytest.mark.parametrize(
-        ("accuracy", "said"), [(0.8, "passed passed"), (0.95, "needs_review beyond"), (0.5, "partial below")]
+        ("accuracy", "said"),
+        [(0.8, "passed passed"), (0.99, "needs_review beyond"), (0.9, "passed passed"), (0.5, "partial below")],
     )
     def test_a_course_that_calibrates_gets_a_threshold(self, attempt, calibrated, accuracy, said):
         attempt.compiled()
