@@ -27,6 +27,20 @@ class Callback:
         raise AttributeError(name)
 
 
+class RemembersTheStop(Callback):
+    """Has ``stopped`` only once it has stopped a training, and prints it at the end."""
+
+    LEVEL = 0.9
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["accuracy"] > self.LEVEL:
+            self.stopped = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        print("stopped at", self.stopped)  # noqa: T201
+
+
 def stopping_when(test, **attributes):
     """A class whose instances stop as soon as ``test(logs)`` holds at the end of an epoch."""
 

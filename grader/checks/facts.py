@@ -137,6 +137,11 @@ class TrainedFit:
         return sum((f.steps_per_epoch or 0) * (f.batch_size or 32) * f.epochs_run for f in fits)
 
     @property
+    def rows_told(self) -> int | None:
+        """Images that it can have seen, of those given: the lesser of ``n_rows`` and ``rows_at_most``."""
+        return min((n for n in (self.n_rows, self.rows_at_most) if n is not None), default=None)
+
+    @property
     def measurement(self) -> Measurement | None:
         """Our re-measurement of the weights after this training."""
         return self.evidence.verified.of(self.id)
@@ -261,6 +266,11 @@ class TrainedFit:
     def evaluations(self) -> tuple[Evaluation, ...]:
         """Calls of ``evaluate`` on the model between this training and its next."""
         return tuple(e for e in self.evidence.evaluations if e.after_fit == self.id)
+
+    def evaluated_on_all(self, data: DataFacts | None) -> list[tuple[Evaluation, float]]:
+        """Evaluations on as many images as the test split has, with each accuracy that they gave, 0 to 1: claims."""
+        whole = [e for e in self.evaluations if data and e.x.shape and e.x.shape[0] == len(data.test)]
+        return [(e, v) for e in whole for name, v in e.results.items() if "acc" in name and v is not None]
 
     @property
     def tried(self) -> bool:

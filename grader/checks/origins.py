@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from grader.checks.facts import TrainedFit
 from grader.checks.files import is_from_elsewhere
+from grader.recorder.held import HELD
 
 SOFT_LABELS = 0.01
 """Share of labels that may hold more than two different numbers: a correction of one's own, but no network's output."""
-_HELD = "held data"
-"""As :mod:`grader.recorder.held` says it."""
 
 
 def why_unknown(fit: TrainedFit) -> str | None:
@@ -28,7 +27,7 @@ def why_unknown(fit: TrainedFit) -> str | None:
 
 def _holds_data_only(fit: TrainedFit) -> bool:
     ids = {f.id for f in fit.chain}
-    return {event.by for event in fit.evidence.moved if event.fit in ids} == {_HELD}
+    return {event.by for event in fit.evidence.moved if event.fit in ids} == {HELD}
 
 
 def share_of_soft_labels(fit: TrainedFit) -> float:

@@ -29,8 +29,7 @@ def is_prepared_otherwise(fit: TrainedFit, data: DataFacts | None) -> bool:
 
 def own_accuracy(fit: TrainedFit, data: DataFacts | None) -> float | None:
     """What the notebook's last ``evaluate`` on as many images as the test split has gave, 0 to 1: a claim."""
-    whole = [e for e in fit.evaluations if data and e.x.shape and e.x.shape[0] == len(data.test)]
-    values = [v for e in whole for name, v in e.results.items() if "acc" in name and v is not None]
+    values = [value for _, value in fit.evaluated_on_all(data)]
     return values[-1] if values else None
 
 

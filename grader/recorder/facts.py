@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from grader.recorder.origin import is_installed
+from grader.recorder.origin import FRAMEWORKS, is_installed
 from grader.recorder.session import jsonable, snake
 
 _MAIN_PARAMETERS = frozenset(
     {"filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "pool_size", "units", "rate"}
     | {"target_shape", "activation", "use_bias", "axis", "interpolation", "size", "data_format"}
 )
-_FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
 # What legacy Keras makes of arithmetic on symbolic tensors runs a function found by name, as a Lambda does.
 _WITH_CODE = frozenset(
     {"Lambda", "TFSMLayer", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"}
@@ -33,7 +32,7 @@ recorders: weakref.WeakSet[type] = weakref.WeakSet()
 def is_builtin(cls: type) -> bool:
     """Whether a class is Keras' own: the one that stands under its name there, with no code of the notebook's in it."""
     module = str(cls.__module__)
-    if module.split(".", 1)[0] not in _FRAMEWORKS:
+    if module.split(".", 1)[0] not in FRAMEWORKS:
         return False
     if not all(is_installed(value) for value in vars(cls).values() if inspect.isfunction(value)):
         return False
@@ -47,7 +46,7 @@ def can_be_rebuilt(layer: Any) -> bool:
     """Whether a layer is Keras' own and carries no code of the student's: no Lambda, no own activation function."""
     activation = getattr(layer, "activation", None)
     module = str(getattr(activation, "__module__", None) or "keras")
-    own_code = callable(activation) and module.split(".", 1)[0] not in _FRAMEWORKS
+    own_code = callable(activation) and module.split(".", 1)[0] not in FRAMEWORKS
     return is_builtin(type(layer)) and type(layer).__name__ not in _WITH_CODE and not own_code
 
 
@@ -188,6 +187,18 @@ def student_callbacks(callbacks: Any) -> list[Any]:
     items = getattr(callbacks, "callbacks", callbacks)
     items = items if isinstance(items, list | tuple) else [items] if items is not None else []
     return [c for c in items if not is_recorder(c) and not (type(c).__name__ in _OWN_CALLBACKS and is_builtin(type(c)))]
+
+
+def own_callbacks(callbacks: Any) -> list[Any]:
+    """Those of them that run code of the student's."""
+    found = student_callbacks(callbacks)
+    return [c for c in found if not is_builtin(type(c)) or type(c).__name__ == "LambdaCallback"]
+
+
+def hears(callback: Any, hooks: Iterable[str]) -> bool:
+    """Whether a callback has a method of its own for one of these hooks."""
+    methods = (getattr(callback, name, None) for name in hooks)
+    return any(method is not None and not getattr(method, "_is_default", False) for method in methods)
 
 
 def is_recorder(callback: Any) -> bool:

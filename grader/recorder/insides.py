@@ -7,7 +7,6 @@ optimizer of its own, a callback that changes weights or trains in between. A pe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,12 +45,11 @@ class Insides:
         self._model = model
         self._reasons: dict[str, None] = {}
         self._known: set[str | None] = set()
-        given = facts.student_callbacks(callbacks)
-        own = [c for c in given if not facts.is_builtin(type(c)) or type(c).__name__ == "LambdaCallback"]
+        given, own = facts.student_callbacks(callbacks), facts.own_callbacks(callbacks)
         averages = any(facts.is_builtin(type(c)) and type(c).__name__ == "SwapEMAWeights" for c in given)
         self.watches = bool(own) and not averages
-        self.watches_batches = self.watches and any(_hears(c, _BATCH_HOOKS) for c in own)
-        self.watches_tests = self.watches and any(_hears(c, _TEST_HOOKS) for c in own)
+        self.watches_batches = self.watches and any(facts.hears(c, _BATCH_HOOKS) for c in own)
+        self.watches_tests = self.watches and any(facts.hears(c, _TEST_HOOKS) for c in own)
         self._mark: tuple[float, ...] | None = None
         self._counted: tuple[Any, int] | None = None
         self._per_epoch: int | None = None
@@ -129,11 +127,6 @@ class Insides:
     def _know(self) -> None:
         if self.watches and self._model.built:
             self._known.add(arrays.weights_digest(self._model.get_weights()))
-
-
-def _hears(callback: Any, hooks: Iterable[str]) -> bool:
-    methods = (getattr(callback, name, None) for name in hooks)
-    return any(method is not None and not getattr(method, "_is_default", False) for method in methods)
 
 
 def _steps_of(optimizer: Any) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
-_FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
+FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
 _DEPTH = 3
 
 
@@ -63,7 +63,7 @@ def is_from_framework(function: FunctionType) -> bool:
 @functools.cache
 def _roots() -> tuple[str, ...]:
     """Folders of the code that a plain training runs: the recorder wraps some of it."""
-    modules = (*_FRAMEWORKS, "functools", "numpy", __name__)
+    modules = (*FRAMEWORKS, "functools", "numpy", __name__)
     files = [getattr(sys.modules.get(name), "__file__", None) for name in modules]
     return tuple(f"{Path(file).parent}{os.sep}" for file in files if file)
 

@@ -128,7 +128,7 @@ class Trajectory:
 
     def _rehearse(self) -> bool:
         """Goes through the epochs with copies of the callbacks; whether they change nothing but ``stop_training``."""
-        own = [c for c in self._callbacks if not facts.is_builtin(type(c)) or type(c).__name__ == "LambdaCallback"]
+        own = facts.own_callbacks(self._callbacks)
         if not own:
             return True
         model = self._model
@@ -227,10 +227,8 @@ def _is_harmless(callback: Any) -> bool:
         return name == "EarlyStopping" and not set(vars(callback)) & set(_EPOCH_HOOKS)
     if _has_own_state(kind):
         return False
-    for hook in _OTHER_HOOKS:
-        method = getattr(callback, hook, None)
-        if method is not None and not getattr(method, "_is_default", False):
-            return False
+    if facts.hears(callback, _OTHER_HOOKS):
+        return False
     return all(_is_closed(getattr(callback, hook), _DEPTH) for hook in _EPOCH_HOOKS)
 
 

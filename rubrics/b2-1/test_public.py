@@ -35,7 +35,7 @@ def test_the_base_model_was_trained_on_everything(say, fits, data):
     credit, _, number = max(ranked)
     fit = convolutional[number]
     seen = {
-        "rows": min((n for n in (fit.n_rows, fit.rows_at_most) if n is not None), default=None),
+        "rows": fit.rows_told,
         "wanted_rows": b2.n_train(data),
         "epochs": fit.epochs_run,
         "seen": b2.outline(fit.model),
@@ -255,8 +255,7 @@ def flag_other_evaluations(say, valid, data):
     """On the whole test split ``evaluate`` gave what the model does not reach: other weights or images by then."""
     for fit in valid:
         measured = None if fit.capped or is_prepared_otherwise(fit, data) else fit.measured_accuracy
-        found = [e for e in fit.evaluations if data and e.x.shape and e.x.shape[0] == len(data.test)]
-        values = [(e, v) for e in found for name, v in e.results.items() if "acc" in name and v is not None]
+        values = fit.evaluated_on_all(data)
         if measured is None or any(abs(value - measured) <= CLAIM_TOLERANCE for _, value in values):
             continue  # beside the plain one, others may be tries with noise or turned images
         for evaluation, value in values:

@@ -119,10 +119,9 @@ def other_evaluations(fits: Iterable[TrainedFit], data: DataFacts | None) -> lis
         measured = fit.measured_accuracy
         if measured is None or fit.capped or data is None or is_prepared_otherwise(fit, data):
             continue
-        whole = [e for e in fit.evaluations if e.x.shape and e.x.shape[0] == len(data.test)]
-        values = [(v, e) for e in whole for name, v in e.results.items() if "acc" in name and v is not None]
-        if all(abs(v - measured) > TOLERANCE for v, _ in values):
-            found += [(v, measured, e.cell) for v, e in values]
+        values = fit.evaluated_on_all(data)
+        if all(abs(v - measured) > TOLERANCE for _, v in values):
+            found += [(v, measured, e.cell) for e, v in values]
     return found
 
 

@@ -159,8 +159,12 @@ def name_of_file(path):
 
 
 def judge_training(fit, data):
-    rows = min((n for n in (fit.n_rows, fit.rows_at_most) if n is not None), default=None)
-    seen = {"rows": rows, "wanted_rows": vgg.n_train(data), "epochs": fit.epochs_run, "fewest": vgg.FEWEST_EPOCHS}
+    seen = {
+        "rows": fit.rows_told,
+        "wanted_rows": vgg.n_train(data),
+        "epochs": fit.epochs_run,
+        "fewest": vgg.FEWEST_EPOCHS,
+    }
     if not fit.learned:
         return Finding(0.0, "not-learned", seen)
     if vgg.share_of_test(fit, data) > vgg.TEST_SHARE:

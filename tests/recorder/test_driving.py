@@ -7,24 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 from made_up_keras import keras_own
-from plain_callbacks import EXPECTED, REAL_LOGS, Callback, Model, stopping_when, stops
+from plain_callbacks import EXPECTED, REAL_LOGS, Callback, Model, RemembersTheStop, stopping_when, stops
 
 from grader.recorder import probes
 from grader.recorder.driving import Driver, StandIn
 from grader.recorder.levels import infer
 from grader.recorder.probes import CallbackFit
-
-
-class RemembersTheStop(Callback):
-    """Has ``stopped`` only once it has stopped a training."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["accuracy"] > 0.9:
-            self.stopped = epoch
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        print("stopped at", self.stopped)  # noqa: T201
 
 
 def test_an_ending_that_uses_what_only_a_stop_sets_hides_no_level(probe):

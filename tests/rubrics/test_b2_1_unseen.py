@@ -1,6 +1,7 @@
 """Weights that something else than ``fit`` changed: what they were trained on is unknown, so a person decides."""
 
 import numpy as np
+import pytest
 from checks_factory import bpnn, cnn
 
 from grader.recorder.arrays import weights_digest
@@ -72,12 +73,13 @@ def test_without_such_a_change_a_missing_training_is_the_students(attempt):
     assert attempt.check().said("small-data-model") == "failed no-convolution"
 
 
-def test_a_training_with_a_step_of_its_own_is_left_to_a_person(attempt):
+@pytest.mark.parametrize(("by", "key"), [("train_step", "began-elsewhere"), ("held data", "held-data")])
+def test_a_step_of_its_own_and_a_layer_that_holds_images_leave_the_points_to_a_person(attempt, by, key):
     fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.9)
-    attempt.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": "train_step", "cell": 0})
+    attempt.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": by, "cell": 0})
     found = attempt.check()
-    assert found.said("small-data-model") == "needs_review began-elsewhere"
-    assert found.said("small-data-accuracy") == "needs_review began-elsewhere"
+    assert found.said("small-data-model") == f"needs_review {key}"
+    assert found.said("small-data-accuracy") == f"needs_review {key}"
 
 
 def later(attempt, fit, rows):
@@ -146,14 +148,6 @@ def test_a_training_that_goes_on_from_such_labels_is_left_as_well(attempt):
     attempt.fit(cnn(), attempt.train[:600], epochs=25, **soft(1.0))
     attempt.fit(cnn(), attempt.train[:600], epochs=25, initial=attempt.final)
     assert attempt.check().said("small-data-model") == "needs_review soft-labels"
-
-
-def test_a_layer_that_holds_images_leaves_the_points_to_a_person(attempt):
-    fit = attempt.fit(cnn(), attempt.train[:600], accuracy=0.9)
-    attempt.events.append({"event": "moved", "model": "model-1", "fit": fit, "by": "held data", "cell": 0})
-    found = attempt.check()
-    assert found.said("small-data-model") == "needs_review held-data"
-    assert found.said("small-data-accuracy") == "needs_review held-data"
 
 
 def test_a_try_with_noisy_test_images_beside_the_plain_one_is_no_claim(attempt):

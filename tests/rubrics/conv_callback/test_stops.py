@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conv_attempt import RISING, Callback, above, stopper
+from conv_attempt import RISING, Callback, RemembersTheStop, above, stopper
 from made_up_keras import keras_own
 
 from grader.model import FlagKind
@@ -242,18 +242,6 @@ class TestStops:
         found = asked.check()
         assert found.said("callback-stops") == "needs_review unexplained"
         assert found["callback-stops"].measured["epochs"] == 2
-
-
-class RemembersTheStop(Callback):
-    """Its ``on_train_end`` uses what only a stop sets."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["accuracy"] > 0.995:
-            self.stopped = epoch
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        print("stopped at", self.stopped)  # noqa: T201
 
 
 class TestEndingThatNeedsAStop:

@@ -9,7 +9,7 @@ import re
 
 import pytest
 from checks_factory import REPOSITORY
-from conv_attempt import RIGHT, RISING, TASK, Callback, ConvAttempt, above, stopper
+from conv_attempt import RIGHT, RISING, TASK, Callback, ConvAttempt, RemembersTheStop, above, stopper
 from made_up_keras import keras_own
 
 from grader.messages import Catalogue
@@ -93,16 +93,6 @@ class Remembers(Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.done = self.__dict__.get("done", False) or logs["accuracy"] > 0.995
         self.model.stop_training = self.done
-
-
-class RemembersTheStop(Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        if logs["accuracy"] > 0.995:
-            self.stopped = epoch
-            self.model.stop_training = True
-
-    def on_train_end(self, logs=None):
-        print("stopped in epoch", self.stopped + 1)  # noqa: T201
 
 
 class Typo(Callback):
