@@ -1,18 +1,20 @@
 """Notices where a call of ``fit`` did not do what Keras does with the data it was given.
 
 Student code takes part in a training in many ways that are meant to be used (layers, callbacks). Those that decide what
-is learned from which data make it unknown what ``fit`` used: a model with a ``train_step`` of its own, a loss or an
-optimizer of its own, a callback that changes weights or trains in between. A person looks at such a training.
+is learned from which data make it unknown what ``fit`` used: a model with a ``train_step`` of its own, a loss, an
+optimizer or a constraint of its own, a layer that adds a loss, a callback that changes weights or trains in between, a
+thread beside it. A person looks at such a training.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grader.recorder import arrays, facts
-from grader.recorder.origin import is_own, is_own_attribute
+from grader.recorder.origin import functions_of, is_installed, is_own, is_own_attribute
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -112,6 +114,8 @@ class Insides:
         for name in _STEPS:
             if is_own_attribute(self._model, name):
                 self._reasons[name] = None
+        if any(map(_is_students, threading.enumerate())):
+            self._reasons["thread"] = None
         for name, part in (*compiled.items(), ("optimizer", getattr(self._model, "optimizer", None))):
             if is_own(part):
                 self._reasons[name] = None
@@ -127,6 +131,12 @@ class Insides:
     def _know(self) -> None:
         if self.watches and self._model.built:
             self._known.add(arrays.weights_digest(self._model.get_weights()))
+
+
+def _is_students(thread: threading.Thread) -> bool:
+    """Whether a thread that runs beside the training runs code of the notebook's."""
+    parts = (getattr(thread, "_target", None), getattr(thread, "function", None), type(thread).run)
+    return not all(is_installed(function) for part in parts if part for function in functions_of(part))
 
 
 def _steps_of(optimizer: Any) -> int | None:

@@ -26,6 +26,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+CARRIES_CODE = frozenset({"Lambda", "TFSMLayer", "FlaxLayer", "JaxLayer", "TorchModuleWrapper"})
 LAYERS = _words(
     """
     Dense EinsumDense Embedding Conv1D Conv2D Conv3D SeparableConv1D SeparableConv2D DepthwiseConv1D DepthwiseConv2D
@@ -38,7 +39,11 @@ LAYERS = _words(
     Multiply Average Maximum Minimum Concatenate Dot Attention AdditiveAttention MultiHeadAttention ZeroPadding1D
     ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D Resizing
     CenterCrop RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast RandomBrightness RandomCrop
-    RandomShear SimpleRNN LSTM GRU Bidirectional TimeDistributed
+    RandomShear RandomColorDegeneration RandomColorJitter RandomElasticTransform RandomErasing RandomGaussianBlur
+    RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation RandomSharpness
+    AutoContrast Equalization Solarization AugMix RandAugment AdaptiveAveragePooling1D AdaptiveAveragePooling2D
+    AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D ConvLSTM3D
+    SimpleRNN LSTM GRU Bidirectional TimeDistributed
     """
 )
 MODELS = frozenset({"Sequential", "Functional", "Model"})
@@ -72,11 +77,15 @@ _SIZES = frozenset(
 
 
 class RefusedConfigError(Exception):
-    """A config that is not rebuilt; ``text`` says why, in words a student understands."""
+    """A config that is not rebuilt; ``text`` says why, in words a student understands.
 
-    def __init__(self, text: Text) -> None:
+    :ivar class_name: of what it names and is not in the lists, if that is why.
+    """
+
+    def __init__(self, text: Text, class_name: str | None = None) -> None:
         super().__init__(text.id.format(**text.params))
         self.text = text
+        self.class_name = class_name
 
 
 def printable(value: object, limit: int = 80) -> str:
@@ -86,7 +95,7 @@ def printable(value: object, limit: int = 80) -> str:
 
 def _refuse_class(name: object) -> RefusedConfigError:
     reason = "The model uses {name}, which is not one of Keras' own layers that can be rebuilt."
-    return RefusedConfigError(Text(reason, {"name": printable(name)}))
+    return RefusedConfigError(Text(reason, {"name": printable(name)}), printable(name))
 
 
 def _refuse_size(what: str) -> RefusedConfigError:

@@ -18,7 +18,7 @@ from grader.errors import EvidenceError
 from grader.evidence import Evidence, Fit
 from grader.model import Measurement, Text, Verified, Zone
 from grader.recorder.custom import LEFT_OUT
-from grader.verification.allowlist import RefusedConfigError, clean_config
+from grader.verification.allowlist import CARRIES_CODE, RefusedConfigError, clean_config
 from grader.verification.inputs import DatasetView, Images, input_form, unlabelled_inputs
 from grader.verification.process import Failure, Job, Predictions, VerifierSettings, predict_models
 
@@ -132,13 +132,19 @@ def _rebuildable(evidence: Evidence, fit: Fit, images: dict[str, Images], datase
     try:
         config = clean_config(_read_config(evidence.claim(fit.model.config)))
     except RefusedConfigError as refused:
-        return Failure(refused.text, our_fault=False)
+        return Failure(refused.text, our_fault=False, left_out=_is_our_gap(refused, fit))
     weights = _read_weights(evidence, str(fit.weights_after))
     digest = hashlib.sha256(json.dumps([config, repr(form)], sort_keys=True).encode())
     for array in weights:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return _Planned(digest.hexdigest(), Job(config, weights, form))
+
+
+def _is_our_gap(refused: RefusedConfigError, fit: Fit) -> bool:
+    """Whether a layer of Keras' own, without code in it, is not in our list: newer than it, say."""
+    name = refused.class_name
+    return name not in CARRIES_CODE and any(la.builtin and la.class_name == name for la in fit.model.layers)
 
 
 def _read_config(path: Path) -> Any:

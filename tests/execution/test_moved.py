@@ -126,6 +126,22 @@ for callback in (Begins(), Steps(), Tests(), History(), Ends()):
     made = build()
     made.fit(x, y, epochs=2, verbose=0, validation_split=0.25, callbacks=[callback])
 """
+BESIDE = """
+import threading
+stop = threading.Event()
+def beside():
+    while not stop.wait(0.01):
+        for variable in made.trainable_variables:
+            variable.assign(variable * 0.5)
+made = build()
+thread = threading.Timer(0.0, beside)
+thread.start()
+made.fit(x, y, epochs=1, verbose=0)
+stop.set()
+thread.join()
+made = build()
+made.fit(x, y, epochs=1, verbose=0)
+"""
 PARTS = """
 class Pull(keras.constraints.Constraint):
     def __call__(self, w):
@@ -288,6 +304,15 @@ def test_what_callbacks_do_in_between_and_parts_of_layers_are_seen(run, notebook
     told = {event.fit: event.by for event in evidence.moved}
     assert [told.get(fit.id) for fit in evidence.fits] == [*["callback"] * 5, "kernel_constraint", "add_loss"]
     assert not [note for note in evidence.notes if note.kind == "recorder-fault"]
+
+
+@pytest.mark.parametrize("runtime", ["keras3", "keras2"])
+def test_a_thread_of_the_notebooks_beside_a_training_is_seen(run, notebook, tmp_path, runtime):
+    run(notebook(SETUP, BESIDE), runtime=runtime)
+    evidence = read_evidence(tmp_path / "evidence")
+    first, second = evidence.fits
+    assert any("thread" in (event.by or "") for event in evidence.moved if event.fit == first.id)
+    assert second.id not in [event.fit for event in evidence.moved]
 
 
 @pytest.mark.parametrize("runtime", ["keras3", "keras2"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.evidence import Array
+from grader.evidence import Array, LayerFacts
 from grader.evidence.events import NoteEvent
 from grader.evidence.reader import read_verified
 from grader.model import Zone
@@ -89,6 +89,15 @@ def test_a_custom_layer_is_the_students_reason_and_starts_no_process(samples, tm
     assert not m.our_fault
     assert m.reason.params == {"name": "Lambda"}
     assert not (tmp_path / "scratch" / "runs.log").exists()
+
+
+@pytest.mark.parametrize(("name", "ours"), [("SpectralNormalization", True), ("Lambda", False)])
+def test_a_layer_of_keras_own_that_our_list_lacks_is_a_gap_of_ours(samples, tmp_path: Path, fake_child, name, ours):
+    fake_child()
+    config = samples.sequential(samples.layer(name))
+    model = {"layers": (LayerFacts(class_name=name, name="a", builtin=True),)}
+    (m,) = measure(samples, tmp_path, samples.fit(tmp_path, config=config, model=model)).measurements
+    assert (m.left_out, m.our_fault, m.accuracy) == (ours, False, None)
 
 
 def test_a_custom_model_is_measured_by_what_the_student_zone_predicted(samples, tmp_path: Path, fake_child):
