@@ -25,6 +25,7 @@ def points(
     """
     from grader.errors import UsageError
     from grader.pipeline import open_context, publish
+    from grader.scoring import typed_points
 
     settings = settings_from(workspace=workspace, course=course)
     require_graded(settings, assignment)
@@ -41,9 +42,9 @@ def points(
     if len(found) != 1:
         raise UsageError(f"{student!r} fits {len(found)} attempts that count, expected one; see 'grader attempts'")
     try:
-        value = None if given == "-" else float(given)
-    except ValueError:
-        raise UsageError(f"points must be a number or -, received {given!r}") from None
+        value = None if given == "-" else typed_points(given)
+    except ValueError as error:
+        raise UsageError(f"{error}, or - to take earlier edits back") from None
     edit = book.add_edit(found[0].attempt_id, criterion, value, author, reason)
     publish(context)
     shown = "taken back" if edit.points is None else f"{edit.points:g} points"

@@ -8,13 +8,13 @@ thread beside it. A person looks at such a training.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from grader.recorder import arrays, facts
-from grader.recorder.origin import functions_of, is_installed, is_own, is_own_attribute
+from grader.recorder.beside import running_beside
+from grader.recorder.origin import is_own, is_own_attribute
 
 if TYPE_CHECKING:
     from grader.recorder.keras_hooks import KerasHooks
@@ -73,6 +73,7 @@ class Insides:
 
     def epoch_ended(self) -> None:
         """Before any callback of the student's hears of it."""
+        self._look_beside()
         if self.watches_tests:
             self.compare_mark()
         self._know()
@@ -114,8 +115,7 @@ class Insides:
         for name in _STEPS:
             if is_own_attribute(self._model, name):
                 self._reasons[name] = None
-        if any(map(_is_students, threading.enumerate())):
-            self._reasons["thread"] = None
+        self._look_beside()
         for name, part in (*compiled.items(), ("optimizer", getattr(self._model, "optimizer", None))):
             if is_own(part):
                 self._reasons[name] = None
@@ -128,15 +128,12 @@ class Insides:
             if self.hooks.weights.adds_loss(layer):
                 self._reasons["add_loss"] = None
 
+    def _look_beside(self) -> None:
+        self._reasons |= dict.fromkeys(running_beside())
+
     def _know(self) -> None:
         if self.watches and self._model.built:
             self._known.add(arrays.weights_digest(self._model.get_weights()))
-
-
-def _is_students(thread: threading.Thread) -> bool:
-    """Whether a thread that runs beside the training runs code of the notebook's."""
-    parts = (getattr(thread, "_target", None), getattr(thread, "function", None), type(thread).run)
-    return not all(is_installed(function) for part in parts if part for function in functions_of(part))
 
 
 def _steps_of(optimizer: Any) -> int | None:

@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 FRAMEWORKS = ("keras", "tf_keras", "tensorflow")
@@ -63,17 +63,21 @@ def is_from_framework(function: FunctionType) -> bool:
 @functools.cache
 def _roots() -> tuple[str, ...]:
     """Folders of the code that a plain training runs: the recorder wraps some of it."""
-    modules = (*FRAMEWORKS, "functools", "numpy", __name__)
+    modules = (*FRAMEWORKS, "functools", "numpy", "grader")
     files = [getattr(sys.modules.get(name), "__file__", None) for name in modules]
     return tuple(f"{Path(file).parent}{os.sep}" for file in files if file)
 
 
 def is_installed(function: FunctionType) -> bool:
     """Whether the code of ``function`` is that of an installed package; generated code belongs to who has made it."""
-    file = function.__code__.co_filename
-    if file.startswith("<"):
-        return function.__globals__ is not vars(sys.modules["__main__"])
-    return file.startswith((*_roots(), *_installed()))
+    return is_installed_code(function.__code__, function.__globals__)
+
+
+def is_installed_code(code: CodeType, names: dict[str, Any]) -> bool:
+    """As :func:`is_installed`, of code that runs with the global ``names``."""
+    if code.co_filename.startswith("<"):
+        return names is not vars(sys.modules["__main__"])
+    return code.co_filename.startswith((*_roots(), *_installed()))
 
 
 @functools.cache

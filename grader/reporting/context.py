@@ -80,6 +80,10 @@ class ReportContext:
         """The language's words."""
         return Words(self.catalogue, self.timezone)
 
+    def is_written(self, criterion: str) -> bool:
+        """Whether a person reads an answer for it; also ``False`` for one that the rubric no longer has."""
+        return criterion in self.rubric.ids and self.rubric.criterion(criterion).kind == "written"
+
 
 _POLICY_PLACE = "POLICY"
 _STYLE_ATTRIBUTE = re.compile(r' style="([^"]*)"')  # quotes of anybody else's are escaped

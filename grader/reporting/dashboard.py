@@ -150,7 +150,7 @@ def _row(context: ReportContext, result: Result, about: DashboardInfo) -> Dashbo
     words, score = context.words, result.score
     by_id = {c.id: c.outcome for c in score.criteria}
     reasons = attention_reasons(context, result)
-    unread = any(c.outcome is Outcome.NEEDS_REVIEW and _is_written(context, c.id) for c in score.criteria)
+    unread = any(c.outcome is Outcome.NEEDS_REVIEW and context.is_written(c.id) for c in score.criteria)
     states = {
         "done": score.status is Status.GRADED,
         "review": unread,
@@ -203,14 +203,10 @@ def attention_reasons(context: ReportContext, result: Result) -> list[str]:
         title = criterion_title(context, broken[0], short=True)
         reasons.append(words.say("the check of “{criterion}” broke", criterion=title))
     for criterion in score.criteria:
-        if criterion.outcome is Outcome.NEEDS_REVIEW and not _is_written(context, criterion.id):
+        if criterion.outcome is Outcome.NEEDS_REVIEW and not context.is_written(criterion.id):
             title = criterion_title(context, criterion.id, short=True)
             reasons.append(words.say("“{criterion}” needs a decision", criterion=title))
     return list(dict.fromkeys(reasons))
-
-
-def _is_written(context: ReportContext, ident: str) -> bool:
-    return ident in context.rubric.ids and context.rubric.criterion(ident).kind == "written"
 
 
 def _ended(words: Words, execution: Execution) -> str:

@@ -145,7 +145,7 @@ def report_parts(
         "result": result,
         "title": localised_title(context.assignment.title, words.language),
         "name": _name(words, result, reader),
-        "score": _score(words, result, reader),
+        "score": _score(context, result, reader),
         "standing": standing,
         "banners": _banners(words, result, reader),
         "tally": sorted(Counter(c.outcome for c in criteria).items(), key=lambda item: list(Outcome).index(item[0])),
@@ -192,8 +192,9 @@ def _name(words: Words, result: Result, audience: Audience) -> str:
     return result.student.id or words.say("Name not known")
 
 
-def _score(words: Words, result: Result, audience: Audience) -> ScoreView | None:
+def _score(context: ReportContext, result: Result, audience: Audience) -> ScoreView | None:
     """``None`` where no points can be shown at all."""
+    words = context.words
     score = result.score
     if score.status is Status.NOT_GRADABLE or score.points is None:
         return None
@@ -206,17 +207,18 @@ def _score(words: Words, result: Result, audience: Audience) -> ScoreView | None
         most = sum(c.max_points for c in shown)
         note = words.say("Public criteria only. This is no grade.")
     elif pending > 0:
-        note = _open_note(words, result)
+        note = _open_note(context, result)
     bar = figures.score_bar(words, points, pending, most)
     late = late_points(words, result.late) if audience is not Audience.CHECK else ""
     return ScoreView(words.points(points), words.total(most), bar, note, late)
 
 
-def _open_note(words: Words, result: Result) -> str:
-    pending = words.total(result.score.pending)
-    if any(c.outcome is Outcome.ERRORED for c in result.score.criteria):
-        return words.say("{n} more points are open: staff look at them", n=pending)
-    return words.say("{n} more points are open: staff read what you wrote", n=pending)
+def _open_note(context: ReportContext, result: Result) -> str:
+    words, pending = context.words, context.words.total(result.score.pending)
+    still_open = [c for c in result.score.criteria if c.points is None]
+    if still_open and all(c.outcome is Outcome.NEEDS_REVIEW and context.is_written(c.id) for c in still_open):
+        return words.say("{n} more points are open: staff read what you wrote", n=pending)
+    return words.say("{n} more points are open: staff look at them", n=pending)
 
 
 def _banners(words: Words, result: Result, audience: Audience) -> list[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 from grader.scoring.audience import Audience, redact
 from grader.scoring.edits import Edit, apply_edits
 from grader.scoring.late import lateness
-from grader.scoring.points import half_up, share_of, total
+from grader.scoring.points import half_up, share_of, total, typed_points
 from grader.scoring.row import plain, result_row
 from grader.scoring.scores import not_gradable_by_us, score
 
@@ -20,4 +20,5 @@ __all__ = [
     "score",
     "share_of",
     "total",
+    "typed_points",
 ]

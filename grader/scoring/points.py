@@ -8,8 +8,23 @@ that Python prints for it: 0.1 is one tenth, and 0.125 of a point is exactly hal
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable
 from fractions import Fraction
+
+_TYPED = re.compile(r"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)")
+
+
+def typed_points(text: str) -> float:
+    """The number that a person typed as points, with a decimal point or comma, in digits of any width.
+
+    :raises ValueError: it is none.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip().replace("\N{MINUS SIGN}", "-")
+    if not _TYPED.fullmatch(plain):
+        raise ValueError(f"expected a number of points such as 3.5, received {text!r}")
+    return float(plain.replace(",", "."))
 
 
 def exact(value: float) -> Fraction:

@@ -14,6 +14,7 @@ from grader.errors import StoreError, UsageError
 from grader.model import CriterionScore, Outcome
 from grader.pipeline.view import view_in
 from grader.reporting.criteria import criterion_title
+from grader.scoring import typed_points
 from grader.store import Edit, EditConflict, How, Marking, Snippet
 from grader.web.answers import answer_view
 from grader.web.ask import Ask, NotFound
@@ -150,11 +151,7 @@ def snippets(ask: Ask) -> Response:
     """A new rubric item or comment, another wording, or one less."""
     asked = _open_question(ask)
     desk, words = ask.room.book.desk, ask.field("words")
-    points = None
-    if ask.field("points").strip():
-        points = float(ask.field("points").replace(",", ".")) if _is_number(ask.field("points")) else math.nan
-        if not math.isfinite(points) or abs(points) > asked.max_points:
-            raise UsageError(ask.words.say("Points are a number from 0 to {most}.", most=asked.max_points))
+    points = _snippet_points(ask, asked)
     old = ask.whole("snippet")
     if not ask.field("snippet"):
         desk.add_snippet(*_place(asked), words, points, ask.person.name)
@@ -276,18 +273,26 @@ def _shown_points(ask: Ask, edit: Edit | None, mine: Marking | None) -> str:
 
 def _points(ask: Ask, asked: Question) -> float:
     """:raises ValueError: no number from 0 to the maximum."""
-    value = float(ask.field("points").replace(",", "."))
+    value = typed_points(ask.field("points"))
     if not 0 <= value <= asked.max_points:
         raise ValueError(value)
     return value
 
 
-def _is_number(text: str) -> bool:
+def _snippet_points(ask: Ask, asked: Question) -> float | None:
+    """What a snippet adds or takes; ``None``: it is a comment.
+
+    :raises UsageError: no number, or more than the criterion has.
+    """
+    if not ask.field("points").strip():
+        return None
     try:
-        float(text.replace(",", "."))
+        points = typed_points(ask.field("points"))
     except ValueError:
-        return False
-    return True
+        points = math.inf
+    if abs(points) > asked.max_points:
+        raise UsageError(ask.words.say("Points are a number from 0 to {most}.", most=asked.max_points))
+    return points
 
 
 def _item(asked: Question, attempt: str) -> Item:

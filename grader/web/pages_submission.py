@@ -13,7 +13,7 @@ from grader.evidence.files import is_plain_file
 from grader.pipeline.view import evidence_of, parts_for, view_in
 from grader.reporting.context import render_page
 from grader.reporting.criteria import criterion_title
-from grader.scoring import Audience
+from grader.scoring import Audience, typed_points
 from grader.store import EditConflict, Event, How, StoredAttempt, StoredResult
 from grader.web.ask import Ask, NotFound
 from grader.web.classlist import ClassList, Line
@@ -222,7 +222,7 @@ def conflict_words(ask: Ask, conflict: EditConflict) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text.replace(",", "."))
+        return typed_points(text)
     except ValueError:
         return None
 

@@ -142,6 +142,39 @@ thread.join()
 made = build()
 made.fit(x, y, epochs=1, verbose=0)
 """
+BETWEEN = """
+import _thread, gc, signal, sys, threading, time
+def nothing(*_):
+    pass
+def train(start):
+    global made
+    made = build()
+    start()
+    made.fit(x, y, epochs=2, verbose=0)
+class Starts(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        threading.Thread(target=lambda: time.sleep(1)).start()
+    def on_epoch_end(self, epoch, logs=None):
+        time.sleep(1.1)
+gone = _thread.allocate_lock()
+def low():
+    with gone:
+        time.sleep(2)
+train(lambda: _thread.start_new_thread(low, ()))
+with gone:
+    pass
+time.sleep(0.1)
+signal.signal(signal.SIGALRM, nothing)
+train(lambda: None)
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+train(lambda: gc.callbacks.append(nothing))
+gc.callbacks.remove(nothing)
+train(lambda: sys.setprofile(nothing))
+sys.setprofile(None)
+made = build()
+made.fit(x, y, epochs=1, verbose=0, callbacks=[Starts()])
+train(lambda: None)
+"""
 PARTS = """
 class Pull(keras.constraints.Constraint):
     def __call__(self, w):
@@ -313,6 +346,18 @@ def test_a_thread_of_the_notebooks_beside_a_training_is_seen(run, notebook, tmp_
     first, second = evidence.fits
     assert any("thread" in (event.by or "") for event in evidence.moved if event.fit == first.id)
     assert second.id not in [event.fit for event in evidence.moved]
+
+
+@pytest.mark.parametrize("runtime", ["keras3", "keras2"])
+def test_what_could_change_weights_between_two_batches_is_named(run, notebook, tmp_path, runtime):
+    run(notebook(SETUP, BETWEEN), runtime=runtime)
+    evidence = read_evidence(tmp_path / "evidence")
+    told = {event.fit: event.by for event in evidence.moved}
+    *told, last = [told.get(fit.id) for fit in evidence.fits]
+    for reason, wanted in zip(told, ["thread", "signal handler", *["interpreter hook"] * 2, "thread"], strict=True):
+        assert wanted in (reason or "").split(", ")
+    assert last is None
+    assert not [note for note in evidence.notes if note.kind == "recorder-fault"]
 
 
 @pytest.mark.parametrize("runtime", ["keras3", "keras2"])

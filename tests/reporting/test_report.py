@@ -65,6 +65,16 @@ def test_head_says_points_what_is_open_and_which_attempt(report):
     assert "2 回目" in words
 
 
+@pytest.mark.parametrize(
+    ("open_ones", "said"),
+    [(("filters-discussion",), "staff read what you wrote"), (("filters-discussion", "runs"), "staff look at them")],
+)
+def test_only_where_nothing_but_answers_is_open_staff_are_said_to_read(factory, evidence, open_ones, said):
+    waits = [factory.criterion(ident, Outcome.NEEDS_REVIEW, None, Text("waits")) for ident in open_ones]
+    html = student_report(factory.result(score=factory.score(tuple(waits))), evidence, factory.context("en"))
+    assert f"more points are open: {said}" in Page(html).words
+
+
 def test_each_outcome_has_colour_sign_and_word(report):
     for look, sign, word in (("passed", "✓", "合格"), ("partial", "◐", "一部"), ("failed", "✕", "不足")):
         assert f'class="tag {look}"><span aria-hidden="true">{sign}</span>{word}' in report

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.scoring import half_up, share_of, total
+from grader.scoring import half_up, share_of, total, typed_points
 
 two_decimals = st.integers(0, 10_000).map(lambda n: n / 100)
 credits_ = st.floats(0, 1)
@@ -50,3 +50,21 @@ def test_points_follow_the_weights():
 def test_a_sum_is_exact_and_does_not_depend_on_the_order(points, random):
     shuffled = random.sample(points, len(points))
     assert total(points) == total(shuffled) == sum(round(p * 100) for p in points) / 100
+
+
+@pytest.mark.parametrize("text", ["3.5", "3,5", " 3.5 ", "３．５", "３，５", "+3.5", "3.50"])
+def test_points_are_typed_with_a_point_or_a_comma_in_digits_of_any_width(text):
+    assert typed_points(text) == 3.5
+
+
+def test_points_that_are_taken_off_may_have_a_minus_of_their_own():
+    assert typed_points("\N{MINUS SIGN}1") == typed_points("-1") == -1.0
+    assert typed_points(".5") == typed_points("0,5") == 0.5
+    assert typed_points("4") == typed_points("4.") == 4.0
+
+
+@pytest.mark.parametrize("text", ["", "-", "nan", "inf", "1e3", "1_0", "0x4", "3.5.1", "three", "٣", "1 2"])
+def test_what_is_no_number_of_points_is_refused_with_what_was_received(text):
+    with pytest.raises(ValueError, match="expected a number of points") as caught:
+        typed_points(text)
+    assert repr(text) in str(caught.value)
