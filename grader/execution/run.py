@@ -51,6 +51,8 @@ from grader.warm import WarmFailure
 
 GRACE_S = 10.0
 FINISH_LIMIT_S = 240.0
+_ALIVE_EVERY_S = 0.25
+_INTERRUPTS = 2  # one can get lost: Python drops what is raised while an object is being deleted
 _CUT = Text("Some output of cells {cells} was left out: there was too much of it.")
 _ODD = Text("Some output of cells {cells} was left out: it is of no kind that a notebook can hold.")
 _LABEL = re.compile(r"^\s*#\s*\[\s*(\d+-\d+)\s*\]")
@@ -254,9 +256,10 @@ class _Run:
                 task.cancel()
                 raise asyncio.CancelledError
         in_time: bool = task.done()
-        if not in_time:
-            await self.manager.interrupt_kernel()
-            await asyncio.wait({task}, timeout=GRACE_S)
+        for _ in range(_INTERRUPTS):
+            if not task.done():
+                await self.manager.interrupt_kernel()
+                await asyncio.wait({task}, timeout=GRACE_S / _INTERRUPTS)
         if not task.done():
             self.dead = True  # whatever comes of the task: nbclient looks once a second whether the kernel lives
             kill_all(tree(self._pid()))
@@ -283,11 +286,12 @@ class _Run:
         file = repr(self._inputs())
         code = f"__import__('grader.recorder').recorder.active.finish(get_ipython().user_ns, {file})"
         request = self.client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
-        reply = self._reply(request)
-        reading = asyncio.ensure_future(self._read_on())
+        tasks = [asyncio.ensure_future(job) for job in (self._reply(request), self._death(), self._read_on())]
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(reply, FINISH_LIMIT_S)
-        reading.cancel()
+            await asyncio.wait(tasks[:2], timeout=FINISH_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _inputs(self) -> str | None:
         """Test images without labels, put into the scratch folder once the notebook is over, if a model needs them."""
@@ -303,6 +307,11 @@ class _Run:
             message = await self.client.kc.get_shell_msg()
             if message["parent_header"].get("msg_id") == ident:
                 return
+
+    async def _death(self) -> None:
+        """Returns when the kernel has ended: a callback that is tried may do that."""
+        while await self.manager.is_alive():
+            await asyncio.sleep(_ALIVE_EVERY_S)
 
     async def _read_on(self) -> None:
         """What threads of the notebook still print: kept nowhere, but unread it would fill this process' memory."""

@@ -26,6 +26,7 @@ from grader.recorder.files import FileHooks, bound_in_many_places
 from grader.recorder.guard import Guard
 from grader.recorder.importing import look_ahead, rebind
 from grader.recorder.moved import WeightsWatch
+from grader.recorder.pipelines import feed_arrays_directly
 from grader.recorder.probes import FITS_LIMIT, CallbackFit
 from grader.recorder.replay import Replay
 from grader.recorder.session import Session
@@ -64,6 +65,7 @@ class KerasHooks:
         if not self.only_watch:
             self._seed_initializers()
             self.reseed("start")
+            feed_arrays_directly(self.keras)
         give_sequential_ends(self.keras, session)
         session.emit("session", versions=self._versions(), runtime=session.settings.runtime, seed=session.settings.seed)
         model = self.keras.Model

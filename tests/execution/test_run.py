@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from grader.evidence import read_evidence
+from grader.execution.run import FINISH_LIMIT_S
 from grader.model import Budget, CellOutcome, ExecutionOutcome
 
 pytestmark = pytest.mark.slow
@@ -266,3 +267,24 @@ def test_links_in_the_evidence_folder_are_left_out(run, notebook, tmp_path):
     execution = run(notebook(link))
     assert not (tmp_path / "evidence" / "claims" / "n.npz").exists()
     assert any("left out" in note.id for note in execution.notes)
+
+
+def test_an_interrupt_that_gets_lost_is_repeated_before_the_kernel_is_killed(run, notebook, tmp_path, monkeypatch):
+    monkeypatch.setattr("grader.execution.run.GRACE_S", 4.0)
+    deaf = """
+import time
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(60)
+"""
+    execution = run(notebook("answer = 41", deaf, "answer = 42"), cell_time_limit_s=1.0)
+    assert [cell.outcome.value for cell in execution.cells] == ["ok", "timeout", "ok"]
+    assert read_evidence(tmp_path / "evidence").names()["answer"]["value"] == 42
+
+
+def test_a_kernel_that_ends_while_it_is_asked_for_the_last_facts_is_not_waited_for(run, notebook):
+    began = time.monotonic()
+    ends = "import os, grader.recorder as recorder; recorder.active.finish = lambda *_: os._exit(1)"
+    assert run(notebook(ends)).outcome is ExecutionOutcome.OK
+    assert time.monotonic() - began < FINISH_LIMIT_S
