@@ -52,13 +52,14 @@ def run():
         {"x": x, "y": y, "batch_size": 8, "steps_per_epoch": 2},
         {"x": x, "y": y, "validation_data": (x, y), "validation_batch_size": 25, "callbacks": [LeavesAtTheLastBatch()]},
         {"x": x, "y": y, "batch_size": 8, "callbacks": [StopsAtTheLastBatch()]},
+        {"x": x, "y": y, "batch_size": 50, "validation_data": (x, y), "validation_batch_size": 50},
         {"x": stream},
     ):
         keras.utils.set_random_seed(5)
-        model = keras.Sequential(
-            [keras.layers.Input((6,)), keras.layers.Dense(9, activation="relu"), keras.layers.Dropout(0.3),
-             keras.layers.Dense(3, activation="softmax")]
-        )
+        stack = [keras.layers.Dense(9, activation="relu"), keras.layers.Dropout(0.3),
+                 keras.layers.Dense(3, activation="softmax")]
+        begun = given.get("batch_size") != 50  # else fit builds the model, from a batch that it takes beforehand
+        model = keras.Sequential([keras.layers.Input((6,)), *stack] if begun else stack)
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         made.clear()
         for _ in range(2):
