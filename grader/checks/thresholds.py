@@ -14,6 +14,8 @@ from grader.rubric.calibration import DOUBT_SHARE
 
 BEYOND = 0.5
 """Share of the best right answer's errors below which a person looks how it was done."""
+HARDLY_ANY = 0.1
+"""The same where a task is to be trained on all images and leaves the network open: none leaves so few."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Threshold:
         """Whether ``accuracy`` leaves fewer than ``share`` of the errors of the best right answer that was measured.
 
         No luck between seeds halves them: it was trained on other data, or better than the task asks for. Where a task
-        is to be trained on all data and leaves the network open, better ones are many: take a smaller ``share``.
+        is to be trained on all data and leaves the network open, better ones are many: take :data:`HARDLY_ANY`.
         """
         return self.side == "lower" and 1.0 - accuracy < share * (1.0 - self.reference_max)
 

@@ -287,8 +287,7 @@ class _Run:
         code = f"__import__('grader.recorder').recorder.active.finish(get_ipython().user_ns, {file})"
         request = self.client.kc.execute(code, silent=True, store_history=False, allow_stdin=False)
         tasks = [asyncio.ensure_future(job) for job in (self._reply(request), self._death(), self._read_on())]
-        with contextlib.suppress(Exception):
-            await asyncio.wait(tasks[:2], timeout=FINISH_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks[:2], timeout=FINISH_LIMIT_S, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

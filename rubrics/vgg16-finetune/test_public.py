@@ -10,11 +10,10 @@ from grader.checks.files import brought_weights, started_from_file
 from grader.checks.origins import why_unknown
 from grader.checks.prepared import leave_prepared_otherwise
 from grader.checks.runs import every_cell_runs
+from grader.checks.thresholds import HARDLY_ANY
 from grader.checks.unmeasured import explain_unmeasured, left_out
 from grader.model import FlagKind
 
-HARDLY_ANY = 0.1
-"""Share of the errors of the best reference run: of networks trained on all images, none leaves so few."""
 CLAIM_TOLERANCE = 0.02
 
 
